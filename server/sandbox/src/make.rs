@@ -247,9 +247,10 @@ impl Making<'_> {
         let answer = answer.map_err(|what| Fault::bug(anyhow::anyhow!(what)))?;
         match us.finish_registration(&begun.state, answer)? {
             Judgement::Right(registered) => Ok(registered),
-            Judgement::Wrong | Judgement::RolledBack => {
-                Err(Fault::bug(anyhow::anyhow!("the passkey of the virtual device cannot be used")).into())
-            }
+            Judgement::Wrong | Judgement::RolledBack => Err(Fault::bug(anyhow::anyhow!(
+                "the passkey of the virtual device cannot be used"
+            ))
+            .into()),
         }
     }
 }

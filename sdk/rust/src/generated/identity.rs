@@ -23,19 +23,19 @@ pub mod types {
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct ActivityEvent {
-        ///The name of the event; not a secret.
+        ///The id of the event. It is not a secret.
         pub id: String,
-        ///A word for what happened, such as `signed_in`, `signed_out`, `password_wrong`, `code_wrong`, `limited`, `factor_enabled`, `factor_disabled`, `recovery_code_used` or `password_set`. There will be more.
+        ///A word for what happened, such as `signed_in`, `signed_out`, `password_wrong`, `code_wrong`, `limited`, `factor_enabled`, `factor_disabled`, `recovery_code_used` or `password_set`. New words may come.
         pub event: String,
         ///When it happened.
         pub at: DateTime<Utc>,
         ///Whether somebody else did it, such as an administrator.
         #[serde(rename = "byOther")]
         pub by_other: bool,
-        ///What it was about, where that is not clear: a method, a limit, what was proved.
+        ///What the event was about, if the word alone does not say it: a method, a limit, or what was proved.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub detail: Option<String>,
-        ///The network address that it came from; `console` for the operator of the server. Absent where somebody else did it, and where it is not known.
+        ///The network address it came from, or `console` for the operator of the server. Absent if somebody else did it, or if it is not known.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub from: Option<String>,
     }
@@ -43,7 +43,7 @@ pub mod types {
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct ApiKeyInfo {
-        ///The name of the key; not a secret.
+        ///The id of the key. It is not a secret.
         pub id: String,
         ///What its maker called it.
         pub name: String,
@@ -51,13 +51,13 @@ pub mod types {
         pub scopes: Vec<Scope>,
         ///The first characters of the key, to recognize it by.
         pub hint: String,
-        ///The id of the administrator who made it; the key may never do more than that person may.
+        ///The id of the administrator who made it. The key never may do more than that person may.
         #[serde(rename = "createdBy")]
         pub created_by: String,
         ///When it was made.
         #[serde(rename = "createdAt")]
         pub created_at: DateTime<Utc>,
-        ///From this moment on the key is refused.
+        ///From this time on the key is refused.
         #[serde(rename = "expiresAt")]
         pub expires_at: DateTime<Utc>,
     }
@@ -90,11 +90,11 @@ pub mod types {
             }
         }
     }
-    ///The password of now, and the one to come.
+    ///The current password, and the new one.
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct ChangePasswordRequest {
-        ///The password that counts now.
+        ///The current password.
         #[serde(rename = "oldPassword")]
         pub old_password: crate::Secret,
         ///The new password, by the rules of RegisterRequest.
@@ -118,7 +118,7 @@ pub mod types {
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct CreateApiKeyAnswer {
-        ///The name of the key; not a secret.
+        ///The id of the key. It is not a secret.
         pub id: String,
         ///What its maker called it.
         pub name: String,
@@ -126,16 +126,16 @@ pub mod types {
         pub scopes: Vec<Scope>,
         ///The first characters of the key, to recognize it by.
         pub hint: String,
-        ///The id of the administrator who made it; the key may never do more than that person may.
+        ///The id of the administrator who made it. The key never may do more than that person may.
         #[serde(rename = "createdBy")]
         pub created_by: String,
         ///When it was made.
         #[serde(rename = "createdAt")]
         pub created_at: DateTime<Utc>,
-        ///From this moment on the key is refused.
+        ///From this time on the key is refused.
         #[serde(rename = "expiresAt")]
         pub expires_at: DateTime<Utc>,
-        ///The key itself, for the header X-API-Key. Shown in this answer only; the server keeps nothing it could be made from.
+        ///The key itself, for the header X-API-Key. Shown only in this answer: the server keeps nothing from which it could be restored.
         #[serde(rename = "apiKey")]
         pub api_key: crate::Secret,
     }
@@ -143,7 +143,7 @@ pub mod types {
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct CreateApiKeyRequest {
-        ///What the key is for, so that it can be found again. No control characters.
+        ///What the key is for, so that administrators can recognize it. No control characters.
         pub name: String,
         ///What the key opens: `tokens:validate` for `POST /identity/validate-token`, `users:read` for `GET /identity/users`.
         pub scopes: Vec<Scope>,
@@ -174,7 +174,7 @@ pub mod types {
             self
         }
     }
-    ///The proof that the account's owner means it.
+    ///The proof that the account's owner requests it.
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct DeleteCurrentUserRequest {
@@ -192,7 +192,7 @@ pub mod types {
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct ExportCurrentUserAnswer {
-        ///When this was read.
+        ///When the export was made.
         #[serde(rename = "exportedAt")]
         pub exported_at: DateTime<Utc>,
         pub user: User,
@@ -209,16 +209,16 @@ pub mod types {
         pub phone_numbers: Vec<String>,
         #[serde(rename = "recoveryCodes")]
         pub recovery_codes: RecoveryCodesInfo,
-        ///Sessions, ended ones as well.
+        ///Sessions, also ended ones.
         pub sessions: Vec<ExportedSession>,
         ///The API keys that the user made.
         #[serde(rename = "apiKeys")]
         pub api_keys: Vec<ApiKeyInfo>,
-        ///What waited for a code or another answer: sign-ins, set-ups, step-ups, new passwords.
+        ///Steps that waited for a code or another answer: sign-ins, set-ups, step-ups, new passwords.
         pub steps: Vec<ExportedStep>,
-        ///The mails and text messages of the last day, without what they say.
+        ///The mails and text messages of the last day, without their text.
         pub letters: Vec<ExportedLetter>,
-        ///What limits have counted, wrong codes included.
+        ///What limits have counted, also wrong codes.
         pub counters: Vec<ExportedCounter>,
         ///What happened, as in `GET /identity/me/activity`.
         pub activity: Vec<ActivityEvent>,
@@ -232,11 +232,11 @@ pub mod types {
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct ExportedCounter {
-        ///The name of the limit, or `wrong_codes` and the method; `wrong_codes password_reset` counts those before a new password.
+        ///The name of the limit, or `wrong_codes` and the method. `wrong_codes password_reset` counts the wrong codes at a new password.
         pub name: String,
-        ///How often.
+        ///How often it happened.
         pub used: u32,
-        ///When the count begins anew; of wrong codes, when the next one is taken.
+        ///When the count starts again. For wrong codes, when the next code is accepted.
         pub until: DateTime<Utc>,
     }
     ///A new address that was asked for, or that took the place of an older one.
@@ -278,7 +278,7 @@ pub mod types {
         ///When it was queued.
         #[serde(rename = "createdAt")]
         pub created_at: DateTime<Utc>,
-        ///When it was sent or given up; absent before that.
+        ///When it was sent or given up. Absent before that.
         #[serde(
             rename = "endedAt",
             skip_serializing_if = "::std::option::Option::is_none"
@@ -289,22 +289,22 @@ pub mod types {
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct ExportedOrganization {
-        ///The name of it in other calls; not a secret.
+        ///Its id in other calls. It is not a secret.
         pub id: String,
         ///What its founder called it.
         pub name: String,
-        ///What the user is in it: `owner`, `administrator` or `member`.
+        ///The user's role in it: `owner`, `administrator` or `member`.
         pub role: String,
     }
     ///A session, open or ended.
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct ExportedSession {
-        ///The name of it in paths and logs; not a secret.
+        ///The id of the session in paths and logs. It is not a secret.
         pub id: String,
-        ///How strong it is; as in SessionInfo.
+        ///How strong it is, as in SessionInfo.
         pub acr: Acr,
-        ///What was proved; as in SessionInfo.
+        ///What was proved, as in SessionInfo.
         pub amr: Vec<String>,
         ///When it was signed in.
         #[serde(rename = "createdAt")]
@@ -312,26 +312,26 @@ pub mod types {
         ///When it was last used, to the minute.
         #[serde(rename = "lastUsedAt")]
         pub last_used_at: DateTime<Utc>,
-        ///When it ends at the latest.
+        ///The latest time at which it ends.
         #[serde(rename = "expiresAt")]
         pub expires_at: DateTime<Utc>,
-        ///When it was ended; absent where it was not.
+        ///When it was ended. Absent if it was not.
         #[serde(
             rename = "endedAt",
             skip_serializing_if = "::std::option::Option::is_none"
         )]
         pub ended_at: Option<DateTime<Utc>>,
-        ///What the program that signed in called itself; as in OpenSession.
+        ///The name that the program which signed in sent, as in OpenSession.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub program: Option<String>,
-        ///The network address that signed in; absent where it is not known.
+        ///The network address that signed in. Absent if it is not known.
         #[serde(
             rename = "signedInFrom",
             skip_serializing_if = "::std::option::Option::is_none"
         )]
         pub signed_in_from: Option<String>,
     }
-    ///Something that waited for an answer.
+    ///A step that waited for an answer.
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct ExportedStep {
@@ -341,16 +341,16 @@ pub mod types {
         ///When it began.
         #[serde(rename = "createdAt")]
         pub created_at: DateTime<Utc>,
-        ///When it ends at the latest.
+        ///The latest time at which it ends.
         #[serde(rename = "expiresAt")]
         pub expires_at: DateTime<Utc>,
-        ///When it was answered or ended; absent where it was not.
+        ///When it was answered or ended. Absent if it was not.
         #[serde(
             rename = "endedAt",
             skip_serializing_if = "::std::option::Option::is_none"
         )]
         pub ended_at: Option<DateTime<Utc>>,
-        ///The network address that asked for it; absent where it is not known.
+        ///The network address that requested it. Absent if it is not known.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub from: Option<String>,
     }
@@ -361,7 +361,7 @@ pub mod types {
         ///One sentence for the user.
         pub message: String,
     }
-    ///Whose password was forgotten.
+    ///The account whose password was forgotten.
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct ForgotPasswordRequest {
@@ -375,35 +375,35 @@ pub mod types {
             Self { email: email.into() }
         }
     }
-    ///The account of the bearer, and the session the bearer belongs to.
+    ///The account of the bearer, and the session that the bearer belongs to.
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct GetCurrentUserAnswer {
-        ///The name of the account in every API, log and token (`sub`).
+        ///The id of the account in every API, log and token (`sub`).
         pub id: String,
-        ///A whole number for clients that need one; given once, never reused.
+        ///A whole number for clients that need one. It is assigned once and never reused.
         pub number: i64,
-        ///The proved address, in lower case; the name of a user who was added with another name.
+        ///The proved address, in lower case. For a user who was added without an address, the sign-in name.
         pub email: String,
-        ///What the account may do beyond its own matters.
+        ///What the account may do beyond managing itself.
         pub role: Role,
         ///Whether sign-in asks for a second factor; true exactly when `mfaMethods` is not empty.
         #[serde(rename = "mfaEnabled")]
         pub mfa_enabled: bool,
-        ///The methods that are on, the one asked for by default first.
+        ///The methods that are on. The one that sign-in starts with by default is first.
         #[serde(rename = "mfaMethods")]
         pub mfa_methods: Vec<MfaMethod>,
-        ///When the address was proved and the account made.
+        ///When the address was proved and the account was created.
         #[serde(rename = "createdAt")]
         pub created_at: DateTime<Utc>,
         pub session: SessionInfo,
-        ///Absent when it was not given.
+        ///Absent if it was not given.
         #[serde(
             rename = "firstName",
             skip_serializing_if = "::std::option::Option::is_none"
         )]
         pub first_name: Option<String>,
-        ///Absent when it was not given.
+        ///Absent if it was not given.
         #[serde(
             rename = "lastName",
             skip_serializing_if = "::std::option::Option::is_none"
@@ -429,7 +429,7 @@ pub mod types {
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct InvalidField {
-        ///The JSON name of the field, with its path when it is nested (`scopes[0]`).
+        ///The JSON name of the field. For a nested field, its path (`scopes[0]`).
         pub field: String,
         ///What to change, in one sentence.
         pub message: String,
@@ -445,13 +445,13 @@ pub mod types {
         pub use_: String,
         ///`EdDSA` or `ES256`. Refuse a token whose header says anything else.
         pub alg: String,
-        ///Equal to `kid` in the header of the tokens this key signed.
+        ///Equal to `kid` in the header of the tokens that this key signed.
         pub kid: String,
         ///`Ed25519` or `P-256`.
         pub crv: String,
         ///base64url.
         pub x: String,
-        ///base64url; sent for `EC` only.
+        ///base64url. Sent only for `EC`.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub y: Option<String>,
     }
@@ -459,16 +459,16 @@ pub mod types {
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct JsonWebKeySet {
-        ///The current key, the next one during an overlap, and older ones whose tokens may still live.
+        ///The current key, the next one during an overlap, and older ones whose tokens may still be valid.
         pub keys: Vec<JsonWebKey>,
     }
-    ///One page of what happened.
+    ///One page of events.
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct ListActivityAnswer {
         ///Newest first; at most `limit`.
         pub events: Vec<ActivityEvent>,
-        ///What to send as `before` for the next page; absent on the last one.
+        ///Send it as `before` to get the next page. Absent on the last page.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub next: Option<String>,
     }
@@ -476,18 +476,18 @@ pub mod types {
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct ListApiKeysAnswer {
-        ///The newest first; at most `limit`.
+        ///Newest first; at most `limit`.
         #[serde(rename = "apiKeys")]
         pub api_keys: Vec<ApiKeyInfo>,
-        ///How many there are over all pages.
+        ///How many there are on all pages.
         #[serde(rename = "totalCount")]
         pub total_count: u32,
     }
-    ///The methods of the account, and what is left of its recovery codes.
+    ///The methods of the account, and how many recovery codes are left.
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct ListMfaMethodsAnswer {
-        ///The oldest first.
+        ///Oldest first.
         pub factors: Vec<MfaFactor>,
         #[serde(rename = "recoveryCodes")]
         pub recovery_codes: RecoveryCodesInfo,
@@ -498,7 +498,7 @@ pub mod types {
     pub struct ListSessionsAnswer {
         ///Newest first; at most `limit`.
         pub sessions: Vec<OpenSession>,
-        ///How many there are over all pages.
+        ///How many there are on all pages.
         #[serde(rename = "totalCount")]
         pub total_count: u32,
     }
@@ -508,11 +508,11 @@ pub mod types {
     pub struct ListUsersAnswer {
         ///In the order of their `number`; at most `limit`.
         pub users: Vec<User>,
-        ///How many there are over all pages.
+        ///How many there are on all pages.
         #[serde(rename = "totalCount")]
         pub total_count: u32,
     }
-    ///Tokens, or the demand for a second factor: `status` tells which.
+    ///Tokens, or the request for a second factor: `status` says which.
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum LoginAnswer {
@@ -576,7 +576,7 @@ pub mod types {
             read.map_err(serde::de::Error::custom)
         }
     }
-    ///The first factor.
+    ///The address and the password.
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct LoginRequest {
@@ -602,7 +602,7 @@ pub mod types {
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct MagicLinkRequest {
-        ///What stands after the link's `#`.
+        ///The part after the link's `#`.
         pub token: crate::Secret,
     }
     impl MagicLinkRequest {
@@ -612,45 +612,45 @@ pub mod types {
             Self { token: token.into() }
         }
     }
-    ///The code to type on the device that asked, and what the user should know before typing it.
+    ///The code to type on the device that requested it, and what the user should know before typing it.
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct MagicLinkResponse {
         ///One sentence for the user.
         pub message: String,
-        ///The code of the same mail, for the device that asked.
+        ///The code of the same mail, for the device that requested it.
         pub code: String,
         ///What the code is for.
         pub purpose: LinkPurpose,
-        ///When it was asked for.
+        ///When the code was requested.
         #[serde(rename = "askedAt")]
         pub asked_at: DateTime<Utc>,
-        ///The address it was asked from; absent when it is not known.
+        ///The address it was requested from. Absent if it is not known.
         #[serde(
             rename = "askedFrom",
             skip_serializing_if = "::std::option::Option::is_none"
         )]
         pub asked_from: Option<String>,
     }
-    ///The method stays on until a code of it is verified.
+    ///The method stays on until one of its codes is verified.
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct MfaDisableInitResponse {
         ///One sentence for the user.
         pub message: String,
-        ///The token for the next step, good for 10 minutes by default. Opaque and secret: whoever holds it and a code acts as this user.
+        ///The token for the next step, valid for 10 minutes by default. Opaque and secret: whoever holds it and a code can act as this user.
         #[serde(rename = "mfaToken")]
         pub mfa_token: crate::Secret,
         pub method: MfaMethod,
     }
-    ///Which method to turn off, and the proof that the account's owner asks for it.
+    ///Which method to turn off, and the proof that the account's owner requests it.
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct MfaDisableRequest {
         pub method: MfaMethod,
         ///The current password of the account.
         pub password: crate::Secret,
-        ///Which of several authenticators; without it, all of the method go.
+        ///Which of several authenticators. Without it, all authenticators are turned off.
         #[serde(
             rename = "factorId",
             skip_serializing_if = "::std::option::Option::is_none"
@@ -670,7 +670,7 @@ pub mod types {
                 factor_id: Default::default(),
             }
         }
-        ///Which of several authenticators; without it, all of the method go.
+        ///Which of several authenticators. Without it, all authenticators are turned off.
         #[must_use]
         pub fn factor_id(mut self, factor_id: impl Into<String>) -> Self {
             self.factor_id = Some(factor_id.into());
@@ -681,52 +681,52 @@ pub mod types {
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct MfaFactor {
-        ///The name of it in paths; not a secret.
+        ///The id of the method in paths. It is not a secret.
         pub id: String,
         pub method: MfaMethod,
         ///`on`: sign-in asks for it. `ready`: proved, but not asked for. `pending`: not proved yet.
         pub state: FactorState,
-        ///Whether sign-in starts with it.
+        ///Whether sign-in starts with this method.
         pub primary: bool,
         ///When its set-up began.
         #[serde(rename = "createdAt")]
         pub created_at: DateTime<Utc>,
-        ///When it was turned on; absent before that.
+        ///When it was turned on. Absent before that.
         #[serde(
             rename = "enabledAt",
             skip_serializing_if = "::std::option::Option::is_none"
         )]
         pub enabled_at: Option<DateTime<Utc>>,
-        ///When it last proved its owner; absent before that.
+        ///When it was last used to prove its owner. Absent before that.
         #[serde(
             rename = "lastUsedAt",
             skip_serializing_if = "::std::option::Option::is_none"
         )]
         pub last_used_at: Option<DateTime<Utc>>,
-        ///What its owner called it; absent without a name.
+        ///What its owner called it. Absent without a name.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub name: Option<String>,
-        ///Of `sms`, the number, all but its beginning and its end hidden.
+        ///For `sms`, the number. Only its beginning and its end are shown.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub target: Option<String>,
     }
-    ///The sign-in is complete: the tokens that sign-in without MFA would have answered, and a sentence.
+    ///The sign-in is complete: the same tokens as in a sign-in without MFA, and a sentence.
     #[derive(Clone, Debug, Deserialize)]
     #[non_exhaustive]
     pub struct MfaLoginVerifyResponse {
         ///One sentence for the user.
         pub message: String,
-        ///A signed JWT (`at+jwt`) for the header Authorization; lives `expiresIn` seconds and opens all APIs of this server.
+        ///A signed JWT (`at+jwt`) for the header Authorization. It lives `expiresIn` seconds and opens all APIs of this server.
         #[serde(rename = "accessToken")]
         pub access_token: crate::Secret,
-        ///Opaque. Good for one call of `POST /identity/token/refresh`, which answers the next one.
+        ///Opaque. Works for one call of `POST /identity/token/refresh`, which answers the next one.
         #[serde(rename = "refreshToken")]
         pub refresh_token: crate::Secret,
         ///Seconds until `accessToken` expires (15 minutes by default).
         #[serde(rename = "expiresIn")]
         pub expires_in: u32,
         pub user: User,
-        ///How many recovery codes are left; sent only when one was just spent.
+        ///How many recovery codes are left. Sent only when one was just used.
         #[serde(
             rename = "recoveryCodesRemaining",
             skip_serializing_if = "::std::option::Option::is_none"
@@ -756,21 +756,21 @@ pub mod types {
             map.end()
         }
     }
-    ///The password was right and a second factor is asked for. The user is not signed in yet.
+    ///The password was right, and a second factor is required. The user is not signed in yet.
     #[derive(Clone, Debug, Deserialize)]
     #[non_exhaustive]
     pub struct MfaRequiredResponse {
         ///Always true.
         #[serde(rename = "mfaRequired")]
         pub mfa_required: bool,
-        ///The token for the next step, good for 10 minutes by default. Opaque and secret: whoever holds it and a code acts as this user.
+        ///The token for the next step, valid for 10 minutes by default. Opaque and secret: whoever holds it and a code can act as this user.
         #[serde(rename = "mfaToken")]
         pub mfa_token: crate::Secret,
         pub method: MfaMethod,
-        ///All methods the user may switch to, the current one included.
+        ///All methods the user may switch to, including the current one.
         #[serde(rename = "mfaMethods")]
         pub mfa_methods: Vec<MfaMethod>,
-        ///One sentence for the user: where to find the code.
+        ///One sentence for the user that says where to find the code.
         pub message: String,
     }
     impl Serialize for MfaRequiredResponse {
@@ -789,7 +789,7 @@ pub mod types {
             map.end()
         }
     }
-    ///The challenge whose code should be sent again.
+    ///The challenge for which to send a new code.
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct MfaResendRequest {
@@ -812,23 +812,23 @@ pub mod types {
     pub struct MfaResendResponse {
         ///One sentence for the user.
         pub message: String,
-        ///The token to send from now on; it may or may not be the one sent.
+        ///The token to send from now on. It may differ from the one that was sent.
         #[serde(rename = "mfaToken")]
         pub mfa_token: crate::Secret,
-        ///How many more resends this challenge takes.
+        ///How many more resends this challenge allows.
         #[serde(rename = "resendsRemaining")]
         pub resends_remaining: u32,
-        ///Seconds until the next resend is let in.
+        ///Seconds until the next resend is allowed.
         #[serde(rename = "retryAfter")]
         pub retry_after: u32,
     }
-    ///The secret for the app, in three forms, shown this once. Nothing is on until its first code is verified.
+    ///The secret for the app, in three forms, shown only this once. The method is off until its first code is verified.
     #[derive(Clone, Debug, Deserialize)]
     #[non_exhaustive]
     pub struct MfaSetupAuthenticatorResponse {
         ///One sentence for the user.
         pub message: String,
-        ///The token for the next step, good for 10 minutes by default. Opaque and secret: whoever holds it and a code acts as this user.
+        ///The token for the next step, valid for 10 minutes by default. Opaque and secret: whoever holds it and a code can act as this user.
         #[serde(rename = "mfaToken")]
         pub mfa_token: crate::Secret,
         ///The secret in base32, for typing into the app by hand.
@@ -836,7 +836,7 @@ pub mod types {
         ///The same secret as a link that authenticator apps open.
         #[serde(rename = "otpauthUrl")]
         pub otpauth_url: crate::Secret,
-        ///`otpauthUrl` as a QR code: a PNG in a data URI, to be set as the `src` of an image.
+        ///`otpauthUrl` as a QR code: a PNG in a data URI, for the `src` of an image.
         #[serde(rename = "qrCode")]
         pub qr_code: crate::Secret,
     }
@@ -862,7 +862,7 @@ pub mod types {
     pub struct MfaSetupEmailResponse {
         ///One sentence for the user.
         pub message: String,
-        ///The token for the next step, good for 10 minutes by default. Opaque and secret: whoever holds it and a code acts as this user.
+        ///The token for the next step, valid for 10 minutes by default. Opaque and secret: whoever holds it and a code can act as this user.
         #[serde(rename = "mfaToken")]
         pub mfa_token: crate::Secret,
     }
@@ -879,16 +879,16 @@ pub mod types {
             map.end()
         }
     }
-    ///What the browser needs to make a passkey. Nothing is on until its credential is verified.
+    ///What the browser needs to make a passkey. The method is off until its credential is verified.
     #[derive(Clone, Debug, Deserialize)]
     #[non_exhaustive]
     pub struct MfaSetupPasskeyResponse {
         ///One sentence for the user.
         pub message: String,
-        ///The token for the next step, good for 10 minutes by default. Opaque and secret: whoever holds it and a code acts as this user.
+        ///The token for the next step, valid for 10 minutes by default. Opaque and secret: whoever holds it and a code can act as this user.
         #[serde(rename = "mfaToken")]
         pub mfa_token: crate::Secret,
-        ///The options for `navigator.credentials.create` (WebAuthn Level 3, JSON form): give them to `PublicKeyCredential.parseCreationOptionsFromJSON`. Unknown members are to be passed on. An answer counts within their `timeout`.
+        ///The options for `navigator.credentials.create` (WebAuthn Level 3, JSON form). Give them to `PublicKeyCredential.parseCreationOptionsFromJSON`, with all members, also unknown ones. The answer must come within their `timeout`.
         #[serde(rename = "publicKey")]
         pub public_key: Map<String, Value>,
     }
@@ -906,17 +906,17 @@ pub mod types {
             map.end()
         }
     }
-    ///Which method to set up, and the proof that the account's owner asks for it.
+    ///Which method to set up, and the proof that the account's owner requests it.
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct MfaSetupRequest {
         pub method: MfaMethod,
         ///The current password of the account.
         pub password: crate::Secret,
-        ///What to call it, so that several authenticators or passkeys can be told apart. Without it, the method can be on only once.
+        ///A name that tells several authenticators or passkeys apart. Without a name, the method can be on only once.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub name: Option<String>,
-        ///For `sms` only, and needed there: the number in international form, with a plus sign, such as +12015550123. Spaces, dashes, dots, brackets and `tel:` are ignored.
+        ///Required for `sms`, and only for it: the number in international form, with a plus sign, such as +12015550123. Spaces, dashes, dots, brackets and `tel:` are ignored.
         #[serde(
             rename = "phoneNumber",
             skip_serializing_if = "::std::option::Option::is_none"
@@ -937,20 +937,20 @@ pub mod types {
                 phone_number: Default::default(),
             }
         }
-        ///What to call it, so that several authenticators or passkeys can be told apart. Without it, the method can be on only once.
+        ///A name that tells several authenticators or passkeys apart. Without a name, the method can be on only once.
         #[must_use]
         pub fn name(mut self, name: impl Into<String>) -> Self {
             self.name = Some(name.into());
             self
         }
-        ///For `sms` only, and needed there: the number in international form, with a plus sign, such as +12015550123. Spaces, dashes, dots, brackets and `tel:` are ignored.
+        ///Required for `sms`, and only for it: the number in international form, with a plus sign, such as +12015550123. Spaces, dashes, dots, brackets and `tel:` are ignored.
         #[must_use]
         pub fn phone_number(mut self, phone_number: impl Into<String>) -> Self {
             self.phone_number = Some(phone_number.into());
             self
         }
     }
-    ///What the chosen method needs for its proof; `method` tells the shapes apart.
+    ///What the chosen method needs to be proved. `method` says which shape it is.
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum MfaSetupResponse {
@@ -1044,10 +1044,10 @@ pub mod types {
     pub struct MfaSetupSmsResponse {
         ///One sentence for the user.
         pub message: String,
-        ///The token for the next step, good for 10 minutes by default. Opaque and secret: whoever holds it and a code acts as this user.
+        ///The token for the next step, valid for 10 minutes by default. Opaque and secret: whoever holds it and a code can act as this user.
         #[serde(rename = "mfaToken")]
         pub mfa_token: crate::Secret,
-        ///The number it was sent to, all but its beginning and its end hidden.
+        ///The number that the code was sent to. Only its beginning and its end are shown.
         #[serde(rename = "phoneNumber")]
         pub phone_number: String,
     }
@@ -1065,7 +1065,7 @@ pub mod types {
             map.end()
         }
     }
-    ///The other method by which to finish this sign-in, or this new password.
+    ///The other method with which to finish this sign-in, or this new password.
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct MfaSwitchMethodRequest {
@@ -1093,39 +1093,39 @@ pub mod types {
     pub struct MfaSwitchResponse {
         ///One sentence for the user.
         pub message: String,
-        ///The token to send from now on; it may or may not be the one sent.
+        ///The token to send from now on. It may differ from the one that was sent.
         #[serde(rename = "mfaToken")]
         pub mfa_token: crate::Secret,
         pub method: MfaMethod,
     }
-    ///The method is off and its secret is gone.
+    ///The method is off and its secret is deleted.
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct MfaVerifyDisableResponse {
         ///One sentence for the user.
         pub message: String,
-        ///The methods that are still on; empty when sign-in asks for the password only.
+        ///The methods that are still on. Empty if sign-in asks only for the password.
         #[serde(rename = "mfaMethods")]
         pub mfa_methods: Vec<MfaMethod>,
         ///When the method was turned off.
         #[serde(rename = "disabledAt")]
         pub disabled_at: DateTime<Utc>,
         pub method: MfaMethod,
-        ///How many recovery codes are left; sent only when one was just spent.
+        ///How many recovery codes are left. Sent only when one was just used.
         #[serde(
             rename = "recoveryCodesRemaining",
             skip_serializing_if = "::std::option::Option::is_none"
         )]
         pub recovery_codes_remaining: Option<u32>,
     }
-    ///The token of the step before, and the code that the user typed.
+    ///The token of the previous step, and the code that the user typed.
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct MfaVerifyRequest {
-        ///The `mfaToken` of the step before.
+        ///The `mfaToken` of the previous step.
         #[serde(rename = "mfaToken")]
         pub mfa_token: crate::Secret,
-        ///The code from the mail, the SMS or the app, or (but not at set-up) a recovery code; for `email` also the token of the mailed link. Spaces, dashes and signs that nobody sees are ignored, and digits of every script are taken. Do not check the form in the client.
+        ///The code from the mail, the SMS or the app. Except at set-up, also a recovery code. For `email` also the token of the mailed link. Spaces, dashes and invisible characters are ignored, and digits of every script are accepted. Do not check the form in the client.
         pub code: crate::Secret,
     }
     impl MfaVerifyRequest {
@@ -1159,13 +1159,13 @@ pub mod types {
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct OpenSession {
-        ///The name of it in paths and logs; not a secret.
+        ///The id of the session in paths and logs. It is not a secret.
         pub id: String,
         ///Whether it is the session of this call.
         pub current: bool,
-        ///How strong it is; as in SessionInfo.
+        ///How strong it is, as in SessionInfo.
         pub acr: Acr,
-        ///What was proved; as in SessionInfo.
+        ///What was proved, as in SessionInfo.
         pub amr: Vec<String>,
         ///When it was signed in.
         #[serde(rename = "createdAt")]
@@ -1176,31 +1176,31 @@ pub mod types {
         ///When it was last used, to the minute.
         #[serde(rename = "lastUsedAt")]
         pub last_used_at: DateTime<Utc>,
-        ///It ends then at the latest.
+        ///The latest time at which it ends.
         #[serde(rename = "expiresAt")]
         pub expires_at: DateTime<Utc>,
-        ///What the program that signed in called itself (its `User-Agent`, at most 200 characters). Anybody can send anything there. Absent where nothing was sent.
+        ///The name that the program which signed in sent as its `User-Agent`, at most 200 characters. Do not trust it: a program can send any name. Absent if none was sent.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub program: Option<String>,
-        ///The network address that signed in; absent where it is not known.
+        ///The network address that signed in. Absent if it is not known.
         #[serde(
             rename = "signedInFrom",
             skip_serializing_if = "::std::option::Option::is_none"
         )]
         pub signed_in_from: Option<String>,
     }
-    ///What WebAuthn returned, as `credential.toJSON()` prints it, base64url inside. Open, since browsers add to it.
+    ///What WebAuthn returned, in the form of `credential.toJSON()`, with values in base64url. It is open, since browsers add members.
     #[derive(Clone, Debug, Deserialize)]
     #[non_exhaustive]
     pub struct PasskeyCredential {
         ///The id of the credential.
         pub id: String,
-        ///The same again.
+        ///Equal to `id`.
         #[serde(rename = "rawId")]
         pub raw_id: String,
         ///`clientDataJSON` with `attestationObject` (new) or with `authenticatorData`, `signature` and `userHandle`.
         pub response: Map<String, Value>,
-        ///What the extensions said.
+        ///The results of the extensions.
         #[serde(
             rename = "clientExtensionResults",
             default,
@@ -1243,7 +1243,7 @@ pub mod types {
                 client_extension_results: Default::default(),
             }
         }
-        ///What the extensions said.
+        ///The results of the extensions.
         #[must_use]
         pub fn client_extension_results(
             mut self,
@@ -1253,7 +1253,7 @@ pub mod types {
             self
         }
     }
-    ///The sign-in that a passkey is to finish.
+    ///The sign-in to finish with a passkey.
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct PasskeyOptionsRequest {
@@ -1274,15 +1274,15 @@ pub mod types {
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct PasskeyOptionsResponse {
-        ///The options for `navigator.credentials.get` (WebAuthn Level 3, JSON form): give them to `PublicKeyCredential.parseRequestOptionsFromJSON`. Unknown members are to be passed on. An answer counts within their `timeout`.
+        ///The options for `navigator.credentials.get` (WebAuthn Level 3, JSON form). Give them to `PublicKeyCredential.parseRequestOptionsFromJSON`, with all members, also unknown ones. The answer must come within their `timeout`.
         #[serde(rename = "publicKey")]
         pub public_key: Map<String, Value>,
     }
-    ///The token of the step before, and what the browser returned.
+    ///The token of the previous step, and what the browser returned.
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct PasskeyVerifyRequest {
-        ///The `mfaToken` of the step before.
+        ///The `mfaToken` of the previous step.
         #[serde(rename = "mfaToken")]
         pub mfa_token: crate::Secret,
         pub credential: PasskeyCredential,
@@ -1304,13 +1304,13 @@ pub mod types {
     #[derive(Clone, Debug, Deserialize)]
     #[non_exhaustive]
     pub struct PasswordResetChallengeResponse {
-        ///One sentence for the user: where to find the code.
+        ///One sentence for the user that says where to find the code.
         pub message: String,
-        ///The token for the next step, good for 10 minutes by default. Opaque and secret: whoever holds it and a code acts as this user.
+        ///The token for the next step, valid for 10 minutes by default. Opaque and secret: whoever holds it and a code can act as this user.
         #[serde(rename = "mfaToken")]
         pub mfa_token: crate::Secret,
         pub method: MfaMethod,
-        ///All methods the user may switch to, the current one included.
+        ///All methods the user may switch to, including the current one.
         #[serde(rename = "mfaMethods")]
         pub mfa_methods: Vec<MfaMethod>,
     }
@@ -1329,13 +1329,13 @@ pub mod types {
             map.end()
         }
     }
-    ///The new password counts from now on, and all sessions of the account have ended.
+    ///The new password is valid now, and all sessions of the account have ended.
     #[derive(Clone, Debug, Deserialize)]
     #[non_exhaustive]
     pub struct PasswordResetResponse {
         ///One sentence for the user.
         pub message: String,
-        ///How many recovery codes are left; sent only when one was just spent.
+        ///How many recovery codes are left. Sent only when one was just used.
         #[serde(
             rename = "recoveryCodesRemaining",
             skip_serializing_if = "::std::option::Option::is_none"
@@ -1360,11 +1360,11 @@ pub mod types {
             map.end()
         }
     }
-    ///One entry for each part: `ok`, or one word for what is wrong.
+    ///One entry for each part: `ok`, or one word that names the problem.
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct ReadinessChecks {
-        ///`ok`, `unreachable`, or `unwritable`: no write goes well.
+        ///`ok`, `unreachable`, or `unwritable` (no write succeeds).
         pub database: String,
         ///`ok`, or `behind` or `ahead` of this server.
         pub migrations: String,
@@ -1375,9 +1375,9 @@ pub mod types {
     #[derive(Clone, Debug, Deserialize)]
     #[non_exhaustive]
     pub struct ReadinessResponse {
-        ///One entry for each part: `ok`, or one word for what is wrong.
+        ///One entry for each part: `ok`, or one word that names the problem.
         pub checks: ReadinessChecks,
-        ///The first thing that is not well, in a sentence for the operator; absent when all is.
+        ///The first problem, in a sentence for the operator. Absent if there is none.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub reason: Option<String>,
     }
@@ -1396,13 +1396,13 @@ pub mod types {
             map.end()
         }
     }
-    ///How many recovery codes are left; the codes themselves are shown once only.
+    ///How many recovery codes are left. The codes themselves are shown only once.
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct RecoveryCodesInfo {
-        ///How many are unused; 0 when none were made.
+        ///How many are unused. 0 if none were made.
         pub remaining: u32,
-        ///When they were made; absent when none were.
+        ///When they were made. Absent if none were made.
         #[serde(
             rename = "generatedAt",
             skip_serializing_if = "::std::option::Option::is_none"
@@ -1413,17 +1413,17 @@ pub mod types {
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct RecoveryCodesResponse {
-        ///Sixteen symbols each, in groups of four. Shown in this answer only; the server keeps hashes.
+        ///Sixteen characters each, in groups of four. Shown only in this answer: the server keeps hashes.
         #[serde(rename = "recoveryCodes")]
         pub recovery_codes: Vec<crate::Secret>,
         ///How many there are now.
         pub remaining: u32,
     }
-    ///The refresh token to trade in.
+    ///The refresh token to exchange.
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct RefreshTokenRequest {
-        ///The latest `refreshToken` of the session. It is spent by this call.
+        ///The latest `refreshToken` of the session. This call uses it up.
         #[serde(rename = "refreshToken")]
         pub refresh_token: crate::Secret,
     }
@@ -1436,21 +1436,21 @@ pub mod types {
             }
         }
     }
-    ///The account to be made once the address is proved.
+    ///The account to create once the address is proved.
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct RegisterRequest {
         ///The address to prove and to sign in with.
         pub email: String,
-        ///At least 15 characters, counted in code points: the server's default. The operator's setting `password_min` can ask for another number, 8 at least; then that one counts. No rules about kinds of characters; spaces are welcome; common passwords are refused.
+        ///At least 15 characters, counted in code points: the server's default. The operator can set another number with `password_min`, at least 8. Any kinds of characters are allowed, spaces too. Common passwords are refused.
         pub password: crate::Secret,
-        ///For letters and lists.
+        ///For mails and lists.
         #[serde(
             rename = "firstName",
             skip_serializing_if = "::std::option::Option::is_none"
         )]
         pub first_name: Option<String>,
-        ///For letters and lists.
+        ///For mails and lists.
         #[serde(
             rename = "lastName",
             skip_serializing_if = "::std::option::Option::is_none"
@@ -1471,13 +1471,13 @@ pub mod types {
                 last_name: Default::default(),
             }
         }
-        ///For letters and lists.
+        ///For mails and lists.
         #[must_use]
         pub fn first_name(mut self, first_name: impl Into<String>) -> Self {
             self.first_name = Some(first_name.into());
             self
         }
-        ///For letters and lists.
+        ///For mails and lists.
         #[must_use]
         pub fn last_name(mut self, last_name: impl Into<String>) -> Self {
             self.last_name = Some(last_name.into());
@@ -1490,7 +1490,7 @@ pub mod types {
     pub struct RegisterResponse {
         ///One sentence for the user.
         pub message: String,
-        ///Sent back with the mailed code. Opaque and secret.
+        ///Send it back with the mailed code. Opaque and secret.
         #[serde(rename = "registrationToken")]
         pub registration_token: crate::Secret,
     }
@@ -1498,10 +1498,10 @@ pub mod types {
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct RegisterVerifyRequest {
-        ///The `registrationToken` of the registration whose mail is at hand.
+        ///The `registrationToken` of the registration that the mail belongs to.
         #[serde(rename = "registrationToken")]
         pub registration_token: crate::Secret,
-        ///The six digits from the mail. Spaces, dashes and signs that nobody sees are ignored, and digits of every script are taken.
+        ///The six digits from the mail. Spaces, dashes and invisible characters are ignored, and digits of every script are accepted.
         pub code: crate::Secret,
     }
     impl RegisterVerifyRequest {
@@ -1521,7 +1521,7 @@ pub mod types {
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct RenameMfaMethodRequest {
-        ///What to call the method from now on.
+        ///The new name of the method.
         pub name: String,
     }
     impl RenameMfaMethodRequest {
@@ -1531,7 +1531,7 @@ pub mod types {
             Self { name: name.into() }
         }
     }
-    ///The password is changed, or a challenge: `status` tells which.
+    ///The password is changed, or a challenge is open: `status` says which.
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum ResetPasswordAnswer {
@@ -1597,19 +1597,19 @@ pub mod types {
             read.map_err(serde::de::Error::custom)
         }
     }
-    ///The new password, with what came by mail: `token`, or `email` and `code`. Where `token` is sent, the other two are not looked at.
+    ///The new password, with what came by mail: `token`, or `email` and `code`. If `token` is sent, the other two are ignored.
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct ResetPasswordRequest {
         ///The new password, by the rules of RegisterRequest.
         pub password: crate::Secret,
-        ///The six digits from the mail. Spaces, dashes and signs that nobody sees are ignored, and digits of every script are taken.
+        ///The six digits from the mail. Spaces, dashes and invisible characters are ignored, and digits of every script are accepted.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub code: Option<crate::Secret>,
-        ///The address that the code was asked for with.
+        ///The address for which the code was requested.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub email: Option<String>,
-        ///The token of the mailed link: what follows its `#`.
+        ///The token of the mailed link: the part after its `#`.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub token: Option<crate::Secret>,
     }
@@ -1624,50 +1624,50 @@ pub mod types {
                 token: Default::default(),
             }
         }
-        ///The six digits from the mail. Spaces, dashes and signs that nobody sees are ignored, and digits of every script are taken.
+        ///The six digits from the mail. Spaces, dashes and invisible characters are ignored, and digits of every script are accepted.
         #[must_use]
         pub fn code(mut self, code: impl Into<crate::Secret>) -> Self {
             self.code = Some(code.into());
             self
         }
-        ///The address that the code was asked for with.
+        ///The address for which the code was requested.
         #[must_use]
         pub fn email(mut self, email: impl Into<String>) -> Self {
             self.email = Some(email.into());
             self
         }
-        ///The token of the mailed link: what follows its `#`.
+        ///The token of the mailed link: the part after its `#`.
         #[must_use]
         pub fn token(mut self, token: impl Into<crate::Secret>) -> Self {
             self.token = Some(token.into());
             self
         }
     }
-    ///How and when this session was signed in. A refresh changes none of it.
+    ///How and when this session was signed in. A refresh does not change it.
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct SessionInfo {
-        ///The name of the session in logs; not a secret.
+        ///The id of the session in logs. It is not a secret.
         pub id: String,
-        ///How strong the sign-in was: `aal1` one factor, `two-step` a second step that does not reach NIST's AAL2 (a code by e-mail, a recovery code), `aal2` two factors.
+        ///How strong the sign-in was. `aal1`: one factor. `two-step`: a second factor that does not reach NIST's AAL2 (a code by e-mail, a recovery code). `aal2`: two factors.
         pub acr: Acr,
-        ///What was proved (RFC 8176): `pwd`, `otp`, `sms`, `pop` for a passkey, `user` for its user verification, and `mfa` for two kinds of factors; `email` and `recovery` are words of our own.
+        ///What was proved (RFC 8176): `pwd`, `otp`, `sms`, `pop` for a passkey, `user` for its user verification, and `mfa` for two kinds of factors. `email` and `recovery` are our own values.
         pub amr: Vec<String>,
         ///When the user last proved who they are.
         #[serde(rename = "authTime")]
         pub auth_time: DateTime<Utc>,
-        ///The session ends then at the latest, however often it is refreshed.
+        ///The session ends then at the latest, even if it is refreshed.
         #[serde(rename = "expiresAt")]
         pub expires_at: DateTime<Utc>,
     }
-    ///What the browser needs to sign in by a passkey alone.
+    ///What the browser needs to sign in with a passkey alone.
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct SignInPasskeyOptionsResponse {
-        ///Sent back with the credential. Opaque; good for one try.
+        ///Send it back with the credential. Opaque, valid for one try.
         #[serde(rename = "passkeyToken")]
         pub passkey_token: crate::Secret,
-        ///The options for `navigator.credentials.get` (WebAuthn Level 3, JSON form): give them to `PublicKeyCredential.parseRequestOptionsFromJSON`. Unknown members are to be passed on. An answer counts within their `timeout`.
+        ///The options for `navigator.credentials.get` (WebAuthn Level 3, JSON form). Give them to `PublicKeyCredential.parseRequestOptionsFromJSON`, with all members, also unknown ones. The answer must come within their `timeout`.
         #[serde(rename = "publicKey")]
         pub public_key: Map<String, Value>,
     }
@@ -1693,20 +1693,20 @@ pub mod types {
             }
         }
     }
-    ///The session is lifted once this challenge is answered.
+    ///The session has fresh proof once this challenge is answered.
     #[derive(Clone, Debug, Deserialize)]
     #[non_exhaustive]
     pub struct StepUpChallengeResponse {
-        ///One sentence for the user: where to find the code.
+        ///One sentence for the user that says where to find the code.
         pub message: String,
-        ///The token for the next step, good for 10 minutes by default. Opaque and secret: whoever holds it and a code acts as this user.
+        ///The token for the next step, valid for 10 minutes by default. Opaque and secret: whoever holds it and a code can act as this user.
         #[serde(rename = "mfaToken")]
         pub mfa_token: crate::Secret,
         pub method: MfaMethod,
-        ///All methods that `method` may name, the current one included.
+        ///All methods that `method` may name, including the current one.
         #[serde(rename = "mfaMethods")]
         pub mfa_methods: Vec<MfaMethod>,
-        ///The options for `navigator.credentials.get` (WebAuthn Level 3, JSON form): give them to `PublicKeyCredential.parseRequestOptionsFromJSON`. Unknown members are to be passed on. An answer counts within their `timeout`.
+        ///The options for `navigator.credentials.get` (WebAuthn Level 3, JSON form). Give them to `PublicKeyCredential.parseRequestOptionsFromJSON`, with all members, also unknown ones. The answer must come within their `timeout`.
         #[serde(
             rename = "publicKey",
             default,
@@ -1732,7 +1732,7 @@ pub mod types {
             map.end()
         }
     }
-    ///The session gave fresh proof. Its refresh token stays.
+    ///The session has fresh proof. Its refresh token stays.
     #[derive(Clone, Debug, Deserialize)]
     #[non_exhaustive]
     pub struct StepUpCompleteResponse {
@@ -1742,12 +1742,12 @@ pub mod types {
         ///Seconds until `accessToken` expires (15 minutes by default).
         #[serde(rename = "expiresIn")]
         pub expires_in: u32,
-        ///How strong the session is now; as in SessionInfo.
+        ///How strong the session is now, as in SessionInfo.
         pub acr: Acr,
         ///When the user last proved who they are.
         #[serde(rename = "authTime")]
         pub auth_time: DateTime<Utc>,
-        ///How many recovery codes are left; sent only when one was just spent.
+        ///How many recovery codes are left. Sent only when one was just used.
         #[serde(
             rename = "recoveryCodesRemaining",
             skip_serializing_if = "::std::option::Option::is_none"
@@ -1776,13 +1776,13 @@ pub mod types {
             map.end()
         }
     }
-    ///How to prove again; with a method on, all may be left out.
+    ///How to give fresh proof. While a method is on, every field may be left out.
     #[derive(Clone, Debug, Default, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct StepUpRequest {
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub method: Option<MfaMethod>,
-        ///The current password; needed, and looked at, only while no method is on.
+        ///The current password. Required while no method is on, and ignored otherwise.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub password: Option<crate::Secret>,
     }
@@ -1800,14 +1800,14 @@ pub mod types {
             self.method = Some(method.into());
             self
         }
-        ///The current password; needed, and looked at, only while no method is on.
+        ///The current password. Required while no method is on, and ignored otherwise.
         #[must_use]
         pub fn password(mut self, password: impl Into<crate::Secret>) -> Self {
             self.password = Some(password.into());
             self
         }
     }
-    ///A challenge, or the lifted session: `status` tells which.
+    ///A challenge, or the session with fresh proof: `status` says which.
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum StepUpResponse {
@@ -1875,10 +1875,10 @@ pub mod types {
     #[derive(Clone, Debug, Deserialize)]
     #[non_exhaustive]
     pub struct TokenResponse {
-        ///A signed JWT (`at+jwt`) for the header Authorization; lives `expiresIn` seconds and opens all APIs of this server.
+        ///A signed JWT (`at+jwt`) for the header Authorization. It lives `expiresIn` seconds and opens all APIs of this server.
         #[serde(rename = "accessToken")]
         pub access_token: crate::Secret,
-        ///Opaque. Good for one call of `POST /identity/token/refresh`, which answers the next one.
+        ///Opaque. Works for one call of `POST /identity/token/refresh`, which answers the next one.
         #[serde(rename = "refreshToken")]
         pub refresh_token: crate::Secret,
         ///Seconds until `accessToken` expires (15 minutes by default).
@@ -1927,13 +1927,13 @@ pub mod types {
     #[derive(Clone, Debug, Default, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct UpdateCurrentUserRequest {
-        ///The given name; an empty one takes it away.
+        ///The given name. An empty string removes it.
         #[serde(
             rename = "firstName",
             skip_serializing_if = "::std::option::Option::is_none"
         )]
         pub first_name: Option<String>,
-        ///The family name; an empty one takes it away.
+        ///The family name. An empty string removes it.
         #[serde(
             rename = "lastName",
             skip_serializing_if = "::std::option::Option::is_none"
@@ -1949,13 +1949,13 @@ pub mod types {
                 last_name: Default::default(),
             }
         }
-        ///The given name; an empty one takes it away.
+        ///The given name. An empty string removes it.
         #[must_use]
         pub fn first_name(mut self, first_name: impl Into<String>) -> Self {
             self.first_name = Some(first_name.into());
             self
         }
-        ///The family name; an empty one takes it away.
+        ///The family name. An empty string removes it.
         #[must_use]
         pub fn last_name(mut self, last_name: impl Into<String>) -> Self {
             self.last_name = Some(last_name.into());
@@ -1966,43 +1966,43 @@ pub mod types {
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct User {
-        ///The name of the account in every API, log and token (`sub`).
+        ///The id of the account in every API, log and token (`sub`).
         pub id: String,
-        ///A whole number for clients that need one; given once, never reused.
+        ///A whole number for clients that need one. It is assigned once and never reused.
         pub number: i64,
-        ///The proved address, in lower case; the name of a user who was added with another name.
+        ///The proved address, in lower case. For a user who was added without an address, the sign-in name.
         pub email: String,
-        ///What the account may do beyond its own matters.
+        ///What the account may do beyond managing itself.
         pub role: Role,
         ///Whether sign-in asks for a second factor; true exactly when `mfaMethods` is not empty.
         #[serde(rename = "mfaEnabled")]
         pub mfa_enabled: bool,
-        ///The methods that are on, the one asked for by default first.
+        ///The methods that are on. The one that sign-in starts with by default is first.
         #[serde(rename = "mfaMethods")]
         pub mfa_methods: Vec<MfaMethod>,
-        ///When the address was proved and the account made.
+        ///When the address was proved and the account was created.
         #[serde(rename = "createdAt")]
         pub created_at: DateTime<Utc>,
-        ///Absent when it was not given.
+        ///Absent if it was not given.
         #[serde(
             rename = "firstName",
             skip_serializing_if = "::std::option::Option::is_none"
         )]
         pub first_name: Option<String>,
-        ///Absent when it was not given.
+        ///Absent if it was not given.
         #[serde(
             rename = "lastName",
             skip_serializing_if = "::std::option::Option::is_none"
         )]
         pub last_name: Option<String>,
     }
-    ///The verdict. `user` and `session` come with a valid token, `reason` with any other.
+    ///The result. `user` and `session` come with a valid token, `reason` with any other.
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct ValidateTokenAnswer {
-        ///Whether the token opens this server at this moment: signature, lifetime, session and account were all looked at.
+        ///Whether the token is accepted by this server at this moment. Signature, lifetime, session and account are all checked.
         pub valid: bool,
-        ///`expired`: have the client refresh it. `invalid`: have the user sign in again.
+        ///`expired`: let the client refresh it. `invalid`: let the user sign in again.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub reason: Option<InvalidReason>,
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -2010,7 +2010,7 @@ pub mod types {
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub user: Option<User>,
     }
-    ///With an API key: the token to judge. With a bearer alone: nothing.
+    ///With an API key: the token to validate. With only a bearer: an empty object.
     #[derive(Clone, Debug, Default, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct ValidateTokenRequest {
@@ -2045,7 +2045,7 @@ pub mod types {
             Self { code: code.into() }
         }
     }
-    ///`email`: a six-digit code by mail. `authenticator`: the code of an app (TOTP: SHA-1, six digits, 30 seconds). The others are extensions: `sms`: a six-digit code by SMS. `passkey`: a WebAuthn credential. `magic_link`: in requests, another name for `email`, whose mails carry a link as well; never answered. `recovery_code`: only in answers, as the method of a challenge that nothing else can answer. Clients should expect further values later. Open: a newer server may answer values that this list does not have.
+    ///`email`: a six-digit code by mail. `authenticator`: the code of an app (TOTP: SHA-1, six digits, 30 seconds). The others are extensions. `sms`: a six-digit code by SMS. `passkey`: a WebAuthn credential. `magic_link`: in requests another name for `email`, whose mails also carry a link; never in answers. `recovery_code`: only in answers, as the method of a challenge that accepts nothing else. Further values may come later. Open: a newer server may answer values that this list does not have.
     #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
     #[non_exhaustive]
     pub enum MfaMethod {
@@ -2573,66 +2573,66 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum BeginEmailChangeError {
-        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a length. `errors` names each field as it is called in JSON (`body` when there is no field to name) and never repeats the value. Correct those fields and send the request again; sent unchanged it fails again.
+        ///400 `VALIDATION`: The request cannot be read, or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a wrong length. `errors` names each field as in JSON (`body` if there is no field to name) and never repeats the value. Correct those fields and send the request again. Unchanged, it fails again.
         #[non_exhaustive]
         Validation {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///One entry for each field that was refused.
             errors: Vec<InvalidField>,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `INVALID_PASSWORD`: The current password that confirms a change of factors is wrong. It counts as a failed password try (see `TOO_MANY_PASSWORD_ATTEMPTS`). Ask the user for the password again; the session stays signed in.
+        ///400 `INVALID_PASSWORD`: The current password, which confirms a change of the methods, is wrong. It counts as a failed password try (see `TOO_MANY_PASSWORD_ATTEMPTS`). Ask the user for the password again. The session stays signed in.
         #[non_exhaustive]
         InvalidPassword {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_INVALID`: No bearer was sent, or it is malformed, forged, of another kind, or its session has ended (signed out, ended by a reused refresh token, by a first MFA method, or by an administrator). Refreshing does not help: sign in again.
+        ///401 `TOKEN_INVALID`: No bearer was sent, or it is malformed, forged or of another kind, or its session has ended (by a sign-out, a reused refresh token, a first MFA method, or an administrator). A refresh does not help: sign in again.
         #[non_exhaustive]
         TokenInvalid {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_EXPIRED`: The access token is past its lifetime (15 minutes by default): get a new one with `POST /identity/token/refresh` and repeat the request. From the refresh operation itself it means that the session has run out: sign in again.
+        ///401 `TOKEN_EXPIRED`: The access token has expired (after 15 minutes by default). Get a new one with `POST /identity/token/refresh` and repeat the request. If the refresh operation itself answers this, the session has ended: sign in again.
         #[non_exhaustive]
         TokenExpired {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `INSUFFICIENT_USER_AUTHENTICATION`: The bearer is good but its sign-in is too old, or was made without the second factor that the account now has (RFC 9470). Lift the session with `POST /identity/step-up`, or sign in again, second factor included, and repeat the request with the new access token; refreshing does not make a sign-in younger.
+        ///401 `INSUFFICIENT_USER_AUTHENTICATION`: The bearer is valid, but its sign-in is too old, or was made without the second factor that the account has now (RFC 9470). Give fresh proof with `POST /identity/step-up`, or sign in again with the second factor. Then repeat the request with the new access token. A refresh does not help.
         #[non_exhaustive]
         InsufficientUserAuthentication {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///The oldest sign-in this operation accepts, in seconds; the same number as `max_age` in WWW-Authenticate.
+            ///The greatest age of a sign-in that this operation accepts, in seconds. Equal to `max_age` in WWW-Authenticate.
             max_age: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again.
+        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or came with less than 500 bytes a second. The connection is closed. Send the request again.
         #[non_exhaustive]
         RequestTimeout {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
@@ -2642,63 +2642,63 @@ pub mod types {
         PayloadTooLarge {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The body came with a Content-Type other than `application/json`, or with none.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///429 `TOO_MANY_PASSWORD_ATTEMPTS`: Too many wrong passwords for this address from this network; the password sent was not looked at. The wait doubles with each further failure, up to 15 minutes by default, and is the same whether or not the address has an account.
+        ///429 `TOO_MANY_PASSWORD_ATTEMPTS`: Too many wrong passwords for this address came from this network. The password of this call was not checked. The wait doubles with each further failure, up to 15 minutes by default. It is the same whether or not the address has an account.
         #[non_exhaustive]
         TooManyPasswordAttempts {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds to wait before the next try; the same number as in the header Retry-After.
+            ///Seconds to wait before the next try. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///429 `TOO_MANY_REQUESTS`: The caller's network has made too many calls that send mail (30 an hour by default). Wait `retryAfter` seconds. Behind a proxy, have the operator name it as trusted, or all users share one limit.
+        ///429 `TOO_MANY_REQUESTS`: The caller's network has made too many calls of a limited kind, such as those that send mail (30 an hour by default), or the account has requested too many sets of recovery codes. Wait `retryAfter` seconds. If the server is behind a proxy, ask the operator to name the proxy as trusted. Otherwise all users share one limit.
         #[non_exhaustive]
         TooManyRequests {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds to wait before the next try; the same number as in the header Retry-After.
+            ///Seconds to wait before the next try. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
+        ///500 `INTERNAL`: The server failed. What the request had begun was rolled back. Try again once. If the error stays, give the `requestId` to the operator, who can find the cause in the log.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full or its database cannot be reached. Nothing took effect. Repeat the request after `retryAfter` seconds; calls that carry a code are better left to the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds to wait before the next try; the same number as in the header Retry-After.
+            ///Seconds to wait before the next try. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
@@ -2820,104 +2820,104 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum BeginStepUpError {
-        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a length. `errors` names each field as it is called in JSON (`body` when there is no field to name) and never repeats the value. Correct those fields and send the request again; sent unchanged it fails again.
+        ///400 `VALIDATION`: The request cannot be read, or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a wrong length. `errors` names each field as in JSON (`body` if there is no field to name) and never repeats the value. Correct those fields and send the request again. Unchanged, it fails again.
         #[non_exhaustive]
         Validation {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///One entry for each field that was refused.
             errors: Vec<InvalidField>,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `INVALID_MFA_METHOD`: `method` is a word that names no MFA method, or one that this step does not take: `recovery_code` is never set up, `passkey` is removed with `DELETE /identity/mfa/methods/{factorId}`.
+        ///400 `INVALID_MFA_METHOD`: `method` names no MFA method, or one that this step does not accept: `recovery_code` cannot be set up, and `passkey` is removed with `DELETE /identity/mfa/methods/{factorId}`.
         #[non_exhaustive]
         InvalidMfaMethod {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `INVALID_PASSWORD`: The current password that confirms a change of factors is wrong. It counts as a failed password try (see `TOO_MANY_PASSWORD_ATTEMPTS`). Ask the user for the password again; the session stays signed in.
+        ///400 `INVALID_PASSWORD`: The current password, which confirms a change of the methods, is wrong. It counts as a failed password try (see `TOO_MANY_PASSWORD_ATTEMPTS`). Ask the user for the password again. The session stays signed in.
         #[non_exhaustive]
         InvalidPassword {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_NOT_ENABLED`: The account has no MFA method on at all, so there is nothing to switch to or to disable. Read `mfaMethods` of the user again before offering this step.
+        ///400 `MFA_NOT_ENABLED`: No method is on for this account, so there is nothing to switch to or to turn off. Read `mfaMethods` of the user again before you offer this step.
         #[non_exhaustive]
         MfaNotEnabled {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_METHOD_NOT_ENABLED`: The account has MFA, but not by this method. Offer one of `mfaMethods` from the sign-in answer or from `GET /identity/me`.
+        ///400 `MFA_METHOD_NOT_ENABLED`: The account has a second factor, but not this method. Offer one of `mfaMethods` from the sign-in answer or from `GET /identity/me`.
         #[non_exhaustive]
         MfaMethodNotEnabled {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_INVALID`: No bearer was sent, or it is malformed, forged, of another kind, or its session has ended (signed out, ended by a reused refresh token, by a first MFA method, or by an administrator). Refreshing does not help: sign in again.
+        ///401 `TOKEN_INVALID`: No bearer was sent, or it is malformed, forged or of another kind, or its session has ended (by a sign-out, a reused refresh token, a first MFA method, or an administrator). A refresh does not help: sign in again.
         #[non_exhaustive]
         TokenInvalid {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_EXPIRED`: The access token is past its lifetime (15 minutes by default): get a new one with `POST /identity/token/refresh` and repeat the request. From the refresh operation itself it means that the session has run out: sign in again.
+        ///401 `TOKEN_EXPIRED`: The access token has expired (after 15 minutes by default). Get a new one with `POST /identity/token/refresh` and repeat the request. If the refresh operation itself answers this, the session has ended: sign in again.
         #[non_exhaustive]
         TokenExpired {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///403 `MFA_METHOD_LOCKED`: Too many wrong codes since the last right one have stopped this method for good (50 by default). It is still asked for at sign-in. Switch to another enabled method, or have an administrator lift the stop; waiting does not.
+        ///403 `MFA_METHOD_LOCKED`: Too many wrong codes since the last right one have locked this method (50 by default). Sign-in still asks for it. Sign in with another method or a recovery code, which also unlocks it, or ask an administrator to unlock it. Waiting does not help.
         #[non_exhaustive]
         MfaMethodLocked {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///403 `MFA_METHOD_TOO_NEW`: The method was added after this session began, and the session had given no fresh proof then, so it cannot prove who is in the session. Step up with a method that was there before, or sign in again.
+        ///403 `MFA_METHOD_TOO_NEW`: The method was added after this session began, at a time when the session had no fresh proof. So it cannot prove who is in the session. Step up with a method that is older than the session, or sign in again.
         #[non_exhaustive]
         MfaMethodTooNew {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again.
+        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or came with less than 500 bytes a second. The connection is closed. Send the request again.
         #[non_exhaustive]
         RequestTimeout {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
@@ -2927,87 +2927,87 @@ pub mod types {
         PayloadTooLarge {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The body came with a Content-Type other than `application/json`, or with none.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///429 `TOO_MANY_PASSWORD_ATTEMPTS`: Too many wrong passwords for this address from this network; the password sent was not looked at. The wait doubles with each further failure, up to 15 minutes by default, and is the same whether or not the address has an account.
+        ///429 `TOO_MANY_PASSWORD_ATTEMPTS`: Too many wrong passwords for this address came from this network. The password of this call was not checked. The wait doubles with each further failure, up to 15 minutes by default. It is the same whether or not the address has an account.
         #[non_exhaustive]
         TooManyPasswordAttempts {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds to wait before the next try; the same number as in the header Retry-After.
+            ///Seconds to wait before the next try. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///429 `TOO_MANY_MFA_EMAILS`: The account has had as many code mails as it may have (6 an hour, 20 a day by default), over all sign-ins and set-ups, or over all else that its sessions begin. Wait `retryAfter` seconds, use a code already mailed, or switch to the authenticator.
+        ///429 `TOO_MANY_MFA_EMAILS`: The account has reached its limit of code mails (6 an hour, 20 a day by default). Mails for sign-ins and set-ups have one limit, and mails for everything else that its sessions begin have another. Wait `retryAfter` seconds, use a code that was already mailed, or switch to the authenticator.
         #[non_exhaustive]
         TooManyMfaEmails {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds until the next code mail may be sent; the same number as in the header Retry-After.
+            ///Seconds until the next code mail may be sent. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///429 `TOO_MANY_MFA_SMS`: The account or its number has had as many SMS as it may have (4 an hour, 6 a day by default), over all sign-ins and set-ups, or over all else that its sessions begin. Wait `retryAfter` seconds, use a code already sent, or switch to another method.
+        ///429 `TOO_MANY_MFA_SMS`: The account or its number has reached its limit of SMS (4 an hour, 6 a day by default). SMS for sign-ins and set-ups have one limit, and SMS for everything else that its sessions begin have another. Wait `retryAfter` seconds, use a code that was already sent, or switch to another method.
         #[non_exhaustive]
         TooManyMfaSms {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds until the next SMS may be sent; the same number as in the header Retry-After.
+            ///Seconds until the next SMS may be sent. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///429 `TOO_MANY_REQUESTS`: The caller's network has made too many calls that send mail (30 an hour by default). Wait `retryAfter` seconds. Behind a proxy, have the operator name it as trusted, or all users share one limit.
+        ///429 `TOO_MANY_REQUESTS`: The caller's network has made too many calls of a limited kind, such as those that send mail (30 an hour by default), or the account has requested too many sets of recovery codes. Wait `retryAfter` seconds. If the server is behind a proxy, ask the operator to name the proxy as trusted. Otherwise all users share one limit.
         #[non_exhaustive]
         TooManyRequests {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds to wait before the next try; the same number as in the header Retry-After.
+            ///Seconds to wait before the next try. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
+        ///500 `INTERNAL`: The server failed. What the request had begun was rolled back. Try again once. If the error stays, give the `requestId` to the operator, who can find the cause in the log.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full or its database cannot be reached. Nothing took effect. Repeat the request after `retryAfter` seconds; calls that carry a code are better left to the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds to wait before the next try; the same number as in the header Retry-After.
+            ///Seconds to wait before the next try. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
@@ -3172,66 +3172,66 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum ChangePasswordError {
-        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a length. `errors` names each field as it is called in JSON (`body` when there is no field to name) and never repeats the value. Correct those fields and send the request again; sent unchanged it fails again.
+        ///400 `VALIDATION`: The request cannot be read, or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a wrong length. `errors` names each field as in JSON (`body` if there is no field to name) and never repeats the value. Correct those fields and send the request again. Unchanged, it fails again.
         #[non_exhaustive]
         Validation {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///One entry for each field that was refused.
             errors: Vec<InvalidField>,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `INVALID_PASSWORD`: The current password that confirms a change of factors is wrong. It counts as a failed password try (see `TOO_MANY_PASSWORD_ATTEMPTS`). Ask the user for the password again; the session stays signed in.
+        ///400 `INVALID_PASSWORD`: The current password, which confirms a change of the methods, is wrong. It counts as a failed password try (see `TOO_MANY_PASSWORD_ATTEMPTS`). Ask the user for the password again. The session stays signed in.
         #[non_exhaustive]
         InvalidPassword {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_INVALID`: No bearer was sent, or it is malformed, forged, of another kind, or its session has ended (signed out, ended by a reused refresh token, by a first MFA method, or by an administrator). Refreshing does not help: sign in again.
+        ///401 `TOKEN_INVALID`: No bearer was sent, or it is malformed, forged or of another kind, or its session has ended (by a sign-out, a reused refresh token, a first MFA method, or an administrator). A refresh does not help: sign in again.
         #[non_exhaustive]
         TokenInvalid {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_EXPIRED`: The access token is past its lifetime (15 minutes by default): get a new one with `POST /identity/token/refresh` and repeat the request. From the refresh operation itself it means that the session has run out: sign in again.
+        ///401 `TOKEN_EXPIRED`: The access token has expired (after 15 minutes by default). Get a new one with `POST /identity/token/refresh` and repeat the request. If the refresh operation itself answers this, the session has ended: sign in again.
         #[non_exhaustive]
         TokenExpired {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `INSUFFICIENT_USER_AUTHENTICATION`: The bearer is good but its sign-in is too old, or was made without the second factor that the account now has (RFC 9470). Lift the session with `POST /identity/step-up`, or sign in again, second factor included, and repeat the request with the new access token; refreshing does not make a sign-in younger.
+        ///401 `INSUFFICIENT_USER_AUTHENTICATION`: The bearer is valid, but its sign-in is too old, or was made without the second factor that the account has now (RFC 9470). Give fresh proof with `POST /identity/step-up`, or sign in again with the second factor. Then repeat the request with the new access token. A refresh does not help.
         #[non_exhaustive]
         InsufficientUserAuthentication {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///The oldest sign-in this operation accepts, in seconds; the same number as `max_age` in WWW-Authenticate.
+            ///The greatest age of a sign-in that this operation accepts, in seconds. Equal to `max_age` in WWW-Authenticate.
             max_age: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again.
+        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or came with less than 500 bytes a second. The connection is closed. Send the request again.
         #[non_exhaustive]
         RequestTimeout {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
@@ -3241,51 +3241,51 @@ pub mod types {
         PayloadTooLarge {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The body came with a Content-Type other than `application/json`, or with none.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///429 `TOO_MANY_PASSWORD_ATTEMPTS`: Too many wrong passwords for this address from this network; the password sent was not looked at. The wait doubles with each further failure, up to 15 minutes by default, and is the same whether or not the address has an account.
+        ///429 `TOO_MANY_PASSWORD_ATTEMPTS`: Too many wrong passwords for this address came from this network. The password of this call was not checked. The wait doubles with each further failure, up to 15 minutes by default. It is the same whether or not the address has an account.
         #[non_exhaustive]
         TooManyPasswordAttempts {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds to wait before the next try; the same number as in the header Retry-After.
+            ///Seconds to wait before the next try. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
+        ///500 `INTERNAL`: The server failed. What the request had begun was rolled back. Try again once. If the error stays, give the `requestId` to the operator, who can find the cause in the log.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full or its database cannot be reached. Nothing took effect. Repeat the request after `retryAfter` seconds; calls that carry a code are better left to the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds to wait before the next try; the same number as in the header Retry-After.
+            ///Seconds to wait before the next try. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
@@ -3398,76 +3398,76 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum CreateApiKeyError {
-        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a length. `errors` names each field as it is called in JSON (`body` when there is no field to name) and never repeats the value. Correct those fields and send the request again; sent unchanged it fails again.
+        ///400 `VALIDATION`: The request cannot be read, or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a wrong length. `errors` names each field as in JSON (`body` if there is no field to name) and never repeats the value. Correct those fields and send the request again. Unchanged, it fails again.
         #[non_exhaustive]
         Validation {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///One entry for each field that was refused.
             errors: Vec<InvalidField>,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_INVALID`: No bearer was sent, or it is malformed, forged, of another kind, or its session has ended (signed out, ended by a reused refresh token, by a first MFA method, or by an administrator). Refreshing does not help: sign in again.
+        ///401 `TOKEN_INVALID`: No bearer was sent, or it is malformed, forged or of another kind, or its session has ended (by a sign-out, a reused refresh token, a first MFA method, or an administrator). A refresh does not help: sign in again.
         #[non_exhaustive]
         TokenInvalid {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_EXPIRED`: The access token is past its lifetime (15 minutes by default): get a new one with `POST /identity/token/refresh` and repeat the request. From the refresh operation itself it means that the session has run out: sign in again.
+        ///401 `TOKEN_EXPIRED`: The access token has expired (after 15 minutes by default). Get a new one with `POST /identity/token/refresh` and repeat the request. If the refresh operation itself answers this, the session has ended: sign in again.
         #[non_exhaustive]
         TokenExpired {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `INSUFFICIENT_USER_AUTHENTICATION`: The bearer is good but its sign-in is too old, or was made without the second factor that the account now has (RFC 9470). Lift the session with `POST /identity/step-up`, or sign in again, second factor included, and repeat the request with the new access token; refreshing does not make a sign-in younger.
+        ///401 `INSUFFICIENT_USER_AUTHENTICATION`: The bearer is valid, but its sign-in is too old, or was made without the second factor that the account has now (RFC 9470). Give fresh proof with `POST /identity/step-up`, or sign in again with the second factor. Then repeat the request with the new access token. A refresh does not help.
         #[non_exhaustive]
         InsufficientUserAuthentication {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///The oldest sign-in this operation accepts, in seconds; the same number as `max_age` in WWW-Authenticate.
+            ///The greatest age of a sign-in that this operation accepts, in seconds. Equal to `max_age` in WWW-Authenticate.
             max_age: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///403 `FORBIDDEN`: The caller is known but is no administrator, or the maker of the API key is none any more. Signing in again does not help.
+        ///403 `FORBIDDEN`: The caller is not an administrator, or the maker of the API key no longer is one. Signing in again does not help.
         #[non_exhaustive]
         Forbidden {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again.
+        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or came with less than 500 bytes a second. The connection is closed. Send the request again.
         #[non_exhaustive]
         RequestTimeout {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///409 `API_KEY_LIMIT`: The caller already has as many live keys as one user may have (20 by default). Delete one first; expired keys do not count.
+        ///409 `API_KEY_LIMIT`: The caller has as many live keys as one user may have (20 by default). Delete one first. Expired keys do not count.
         #[non_exhaustive]
         ApiKeyLimit {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
@@ -3477,39 +3477,39 @@ pub mod types {
         PayloadTooLarge {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The body came with a Content-Type other than `application/json`, or with none.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
+        ///500 `INTERNAL`: The server failed. What the request had begun was rolled back. Try again once. If the error stays, give the `requestId` to the operator, who can find the cause in the log.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full or its database cannot be reached. Nothing took effect. Repeat the request after `retryAfter` seconds; calls that carry a code are better left to the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds to wait before the next try; the same number as in the header Retry-After.
+            ///Seconds to wait before the next try. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
@@ -3621,88 +3621,88 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum DeleteApiKeyError {
-        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a length. `errors` names each field as it is called in JSON (`body` when there is no field to name) and never repeats the value. Correct those fields and send the request again; sent unchanged it fails again.
+        ///400 `VALIDATION`: The request cannot be read, or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a wrong length. `errors` names each field as in JSON (`body` if there is no field to name) and never repeats the value. Correct those fields and send the request again. Unchanged, it fails again.
         #[non_exhaustive]
         Validation {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///One entry for each field that was refused.
             errors: Vec<InvalidField>,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_INVALID`: No bearer was sent, or it is malformed, forged, of another kind, or its session has ended (signed out, ended by a reused refresh token, by a first MFA method, or by an administrator). Refreshing does not help: sign in again.
+        ///401 `TOKEN_INVALID`: No bearer was sent, or it is malformed, forged or of another kind, or its session has ended (by a sign-out, a reused refresh token, a first MFA method, or an administrator). A refresh does not help: sign in again.
         #[non_exhaustive]
         TokenInvalid {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_EXPIRED`: The access token is past its lifetime (15 minutes by default): get a new one with `POST /identity/token/refresh` and repeat the request. From the refresh operation itself it means that the session has run out: sign in again.
+        ///401 `TOKEN_EXPIRED`: The access token has expired (after 15 minutes by default). Get a new one with `POST /identity/token/refresh` and repeat the request. If the refresh operation itself answers this, the session has ended: sign in again.
         #[non_exhaustive]
         TokenExpired {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `INSUFFICIENT_USER_AUTHENTICATION`: The bearer is good but its sign-in is too old, or was made without the second factor that the account now has (RFC 9470). Lift the session with `POST /identity/step-up`, or sign in again, second factor included, and repeat the request with the new access token; refreshing does not make a sign-in younger.
+        ///401 `INSUFFICIENT_USER_AUTHENTICATION`: The bearer is valid, but its sign-in is too old, or was made without the second factor that the account has now (RFC 9470). Give fresh proof with `POST /identity/step-up`, or sign in again with the second factor. Then repeat the request with the new access token. A refresh does not help.
         #[non_exhaustive]
         InsufficientUserAuthentication {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///The oldest sign-in this operation accepts, in seconds; the same number as `max_age` in WWW-Authenticate.
+            ///The greatest age of a sign-in that this operation accepts, in seconds. Equal to `max_age` in WWW-Authenticate.
             max_age: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///403 `FORBIDDEN`: The caller is known but is no administrator, or the maker of the API key is none any more. Signing in again does not help.
+        ///403 `FORBIDDEN`: The caller is not an administrator, or the maker of the API key no longer is one. Signing in again does not help.
         #[non_exhaustive]
         Forbidden {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///404 `API_KEY_NOT_FOUND`: No live key has this id: it was deleted before, expired and removed, or never existed. Deleting twice ends here; treat it as done.
+        ///404 `API_KEY_NOT_FOUND`: No live key has this id: it was deleted, expired and was removed, or never existed. Somebody who deletes a key twice gets this error: treat it as done.
         #[non_exhaustive]
         ApiKeyNotFound {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
+        ///500 `INTERNAL`: The server failed. What the request had begun was rolled back. Try again once. If the error stays, give the `requestId` to the operator, who can find the cause in the log.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full or its database cannot be reached. Nothing took effect. Repeat the request after `retryAfter` seconds; calls that carry a code are better left to the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds to wait before the next try; the same number as in the header Retry-After.
+            ///Seconds to wait before the next try. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
@@ -3793,66 +3793,66 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum DeleteCurrentUserError {
-        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a length. `errors` names each field as it is called in JSON (`body` when there is no field to name) and never repeats the value. Correct those fields and send the request again; sent unchanged it fails again.
+        ///400 `VALIDATION`: The request cannot be read, or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a wrong length. `errors` names each field as in JSON (`body` if there is no field to name) and never repeats the value. Correct those fields and send the request again. Unchanged, it fails again.
         #[non_exhaustive]
         Validation {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///One entry for each field that was refused.
             errors: Vec<InvalidField>,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `INVALID_PASSWORD`: The current password that confirms a change of factors is wrong. It counts as a failed password try (see `TOO_MANY_PASSWORD_ATTEMPTS`). Ask the user for the password again; the session stays signed in.
+        ///400 `INVALID_PASSWORD`: The current password, which confirms a change of the methods, is wrong. It counts as a failed password try (see `TOO_MANY_PASSWORD_ATTEMPTS`). Ask the user for the password again. The session stays signed in.
         #[non_exhaustive]
         InvalidPassword {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_INVALID`: No bearer was sent, or it is malformed, forged, of another kind, or its session has ended (signed out, ended by a reused refresh token, by a first MFA method, or by an administrator). Refreshing does not help: sign in again.
+        ///401 `TOKEN_INVALID`: No bearer was sent, or it is malformed, forged or of another kind, or its session has ended (by a sign-out, a reused refresh token, a first MFA method, or an administrator). A refresh does not help: sign in again.
         #[non_exhaustive]
         TokenInvalid {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_EXPIRED`: The access token is past its lifetime (15 minutes by default): get a new one with `POST /identity/token/refresh` and repeat the request. From the refresh operation itself it means that the session has run out: sign in again.
+        ///401 `TOKEN_EXPIRED`: The access token has expired (after 15 minutes by default). Get a new one with `POST /identity/token/refresh` and repeat the request. If the refresh operation itself answers this, the session has ended: sign in again.
         #[non_exhaustive]
         TokenExpired {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `INSUFFICIENT_USER_AUTHENTICATION`: The bearer is good but its sign-in is too old, or was made without the second factor that the account now has (RFC 9470). Lift the session with `POST /identity/step-up`, or sign in again, second factor included, and repeat the request with the new access token; refreshing does not make a sign-in younger.
+        ///401 `INSUFFICIENT_USER_AUTHENTICATION`: The bearer is valid, but its sign-in is too old, or was made without the second factor that the account has now (RFC 9470). Give fresh proof with `POST /identity/step-up`, or sign in again with the second factor. Then repeat the request with the new access token. A refresh does not help.
         #[non_exhaustive]
         InsufficientUserAuthentication {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///The oldest sign-in this operation accepts, in seconds; the same number as `max_age` in WWW-Authenticate.
+            ///The greatest age of a sign-in that this operation accepts, in seconds. Equal to `max_age` in WWW-Authenticate.
             max_age: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again.
+        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or came with less than 500 bytes a second. The connection is closed. Send the request again.
         #[non_exhaustive]
         RequestTimeout {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
@@ -3862,7 +3862,7 @@ pub mod types {
         LastAdministrator {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
@@ -3872,51 +3872,51 @@ pub mod types {
         PayloadTooLarge {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The body came with a Content-Type other than `application/json`, or with none.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///429 `TOO_MANY_PASSWORD_ATTEMPTS`: Too many wrong passwords for this address from this network; the password sent was not looked at. The wait doubles with each further failure, up to 15 minutes by default, and is the same whether or not the address has an account.
+        ///429 `TOO_MANY_PASSWORD_ATTEMPTS`: Too many wrong passwords for this address came from this network. The password of this call was not checked. The wait doubles with each further failure, up to 15 minutes by default. It is the same whether or not the address has an account.
         #[non_exhaustive]
         TooManyPasswordAttempts {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds to wait before the next try; the same number as in the header Retry-After.
+            ///Seconds to wait before the next try. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
+        ///500 `INTERNAL`: The server failed. What the request had begun was rolled back. Try again once. If the error stays, give the `requestId` to the operator, who can find the cause in the log.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full or its database cannot be reached. Nothing took effect. Repeat the request after `retryAfter` seconds; calls that carry a code are better left to the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds to wait before the next try; the same number as in the header Retry-After.
+            ///Seconds to wait before the next try. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
@@ -4036,88 +4036,88 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum DeleteMfaMethodError {
-        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a length. `errors` names each field as it is called in JSON (`body` when there is no field to name) and never repeats the value. Correct those fields and send the request again; sent unchanged it fails again.
+        ///400 `VALIDATION`: The request cannot be read, or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a wrong length. `errors` names each field as in JSON (`body` if there is no field to name) and never repeats the value. Correct those fields and send the request again. Unchanged, it fails again.
         #[non_exhaustive]
         Validation {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///One entry for each field that was refused.
             errors: Vec<InvalidField>,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_INVALID`: No bearer was sent, or it is malformed, forged, of another kind, or its session has ended (signed out, ended by a reused refresh token, by a first MFA method, or by an administrator). Refreshing does not help: sign in again.
+        ///401 `TOKEN_INVALID`: No bearer was sent, or it is malformed, forged or of another kind, or its session has ended (by a sign-out, a reused refresh token, a first MFA method, or an administrator). A refresh does not help: sign in again.
         #[non_exhaustive]
         TokenInvalid {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_EXPIRED`: The access token is past its lifetime (15 minutes by default): get a new one with `POST /identity/token/refresh` and repeat the request. From the refresh operation itself it means that the session has run out: sign in again.
+        ///401 `TOKEN_EXPIRED`: The access token has expired (after 15 minutes by default). Get a new one with `POST /identity/token/refresh` and repeat the request. If the refresh operation itself answers this, the session has ended: sign in again.
         #[non_exhaustive]
         TokenExpired {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `INSUFFICIENT_USER_AUTHENTICATION`: The bearer is good but its sign-in is too old, or was made without the second factor that the account now has (RFC 9470). Lift the session with `POST /identity/step-up`, or sign in again, second factor included, and repeat the request with the new access token; refreshing does not make a sign-in younger.
+        ///401 `INSUFFICIENT_USER_AUTHENTICATION`: The bearer is valid, but its sign-in is too old, or was made without the second factor that the account has now (RFC 9470). Give fresh proof with `POST /identity/step-up`, or sign in again with the second factor. Then repeat the request with the new access token. A refresh does not help.
         #[non_exhaustive]
         InsufficientUserAuthentication {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///The oldest sign-in this operation accepts, in seconds; the same number as `max_age` in WWW-Authenticate.
+            ///The greatest age of a sign-in that this operation accepts, in seconds. Equal to `max_age` in WWW-Authenticate.
             max_age: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///403 `MFA_ENFORCED`: A policy of the organisation demands a second factor, and this is the last method on. Set up another one first, or have an owner of the organisation end the policy.
+        ///403 `MFA_ENFORCED`: A policy of the organisation demands a second factor, and this is the last method that is on. Set up another one first, or ask an owner of the organisation to end the policy.
         #[non_exhaustive]
         MfaEnforced {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///404 `FACTOR_NOT_FOUND`: The account has no method of this id; it may have been removed meanwhile. Read `GET /identity/mfa/methods` again.
+        ///404 `FACTOR_NOT_FOUND`: The account has no method with this id. It may have been removed meanwhile. Read `GET /identity/mfa/methods` again.
         #[non_exhaustive]
         FactorNotFound {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
+        ///500 `INTERNAL`: The server failed. What the request had begun was rolled back. Try again once. If the error stays, give the `requestId` to the operator, who can find the cause in the log.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full or its database cannot be reached. Nothing took effect. Repeat the request after `retryAfter` seconds; calls that carry a code are better left to the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds to wait before the next try; the same number as in the header Retry-After.
+            ///Seconds to wait before the next try. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
@@ -4208,104 +4208,104 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum DisableMfaError {
-        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a length. `errors` names each field as it is called in JSON (`body` when there is no field to name) and never repeats the value. Correct those fields and send the request again; sent unchanged it fails again.
+        ///400 `VALIDATION`: The request cannot be read, or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a wrong length. `errors` names each field as in JSON (`body` if there is no field to name) and never repeats the value. Correct those fields and send the request again. Unchanged, it fails again.
         #[non_exhaustive]
         Validation {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///One entry for each field that was refused.
             errors: Vec<InvalidField>,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `INVALID_MFA_METHOD`: `method` is a word that names no MFA method, or one that this step does not take: `recovery_code` is never set up, `passkey` is removed with `DELETE /identity/mfa/methods/{factorId}`.
+        ///400 `INVALID_MFA_METHOD`: `method` names no MFA method, or one that this step does not accept: `recovery_code` cannot be set up, and `passkey` is removed with `DELETE /identity/mfa/methods/{factorId}`.
         #[non_exhaustive]
         InvalidMfaMethod {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `INVALID_PASSWORD`: The current password that confirms a change of factors is wrong. It counts as a failed password try (see `TOO_MANY_PASSWORD_ATTEMPTS`). Ask the user for the password again; the session stays signed in.
+        ///400 `INVALID_PASSWORD`: The current password, which confirms a change of the methods, is wrong. It counts as a failed password try (see `TOO_MANY_PASSWORD_ATTEMPTS`). Ask the user for the password again. The session stays signed in.
         #[non_exhaustive]
         InvalidPassword {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_NOT_ENABLED`: The account has no MFA method on at all, so there is nothing to switch to or to disable. Read `mfaMethods` of the user again before offering this step.
+        ///400 `MFA_NOT_ENABLED`: No method is on for this account, so there is nothing to switch to or to turn off. Read `mfaMethods` of the user again before you offer this step.
         #[non_exhaustive]
         MfaNotEnabled {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_METHOD_NOT_ENABLED`: The account has MFA, but not by this method. Offer one of `mfaMethods` from the sign-in answer or from `GET /identity/me`.
+        ///400 `MFA_METHOD_NOT_ENABLED`: The account has a second factor, but not this method. Offer one of `mfaMethods` from the sign-in answer or from `GET /identity/me`.
         #[non_exhaustive]
         MfaMethodNotEnabled {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_INVALID`: No bearer was sent, or it is malformed, forged, of another kind, or its session has ended (signed out, ended by a reused refresh token, by a first MFA method, or by an administrator). Refreshing does not help: sign in again.
+        ///401 `TOKEN_INVALID`: No bearer was sent, or it is malformed, forged or of another kind, or its session has ended (by a sign-out, a reused refresh token, a first MFA method, or an administrator). A refresh does not help: sign in again.
         #[non_exhaustive]
         TokenInvalid {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_EXPIRED`: The access token is past its lifetime (15 minutes by default): get a new one with `POST /identity/token/refresh` and repeat the request. From the refresh operation itself it means that the session has run out: sign in again.
+        ///401 `TOKEN_EXPIRED`: The access token has expired (after 15 minutes by default). Get a new one with `POST /identity/token/refresh` and repeat the request. If the refresh operation itself answers this, the session has ended: sign in again.
         #[non_exhaustive]
         TokenExpired {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///403 `MFA_ENFORCED`: A policy of the organisation demands a second factor, and this is the last method on. Set up another one first, or have an owner of the organisation end the policy.
+        ///403 `MFA_ENFORCED`: A policy of the organisation demands a second factor, and this is the last method that is on. Set up another one first, or ask an owner of the organisation to end the policy.
         #[non_exhaustive]
         MfaEnforced {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///404 `FACTOR_NOT_FOUND`: The account has no method of this id; it may have been removed meanwhile. Read `GET /identity/mfa/methods` again.
+        ///404 `FACTOR_NOT_FOUND`: The account has no method with this id. It may have been removed meanwhile. Read `GET /identity/mfa/methods` again.
         #[non_exhaustive]
         FactorNotFound {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again.
+        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or came with less than 500 bytes a second. The connection is closed. Send the request again.
         #[non_exhaustive]
         RequestTimeout {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
@@ -4315,87 +4315,87 @@ pub mod types {
         PayloadTooLarge {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The body came with a Content-Type other than `application/json`, or with none.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///429 `TOO_MANY_PASSWORD_ATTEMPTS`: Too many wrong passwords for this address from this network; the password sent was not looked at. The wait doubles with each further failure, up to 15 minutes by default, and is the same whether or not the address has an account.
+        ///429 `TOO_MANY_PASSWORD_ATTEMPTS`: Too many wrong passwords for this address came from this network. The password of this call was not checked. The wait doubles with each further failure, up to 15 minutes by default. It is the same whether or not the address has an account.
         #[non_exhaustive]
         TooManyPasswordAttempts {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds to wait before the next try; the same number as in the header Retry-After.
+            ///Seconds to wait before the next try. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///429 `TOO_MANY_MFA_EMAILS`: The account has had as many code mails as it may have (6 an hour, 20 a day by default), over all sign-ins and set-ups, or over all else that its sessions begin. Wait `retryAfter` seconds, use a code already mailed, or switch to the authenticator.
+        ///429 `TOO_MANY_MFA_EMAILS`: The account has reached its limit of code mails (6 an hour, 20 a day by default). Mails for sign-ins and set-ups have one limit, and mails for everything else that its sessions begin have another. Wait `retryAfter` seconds, use a code that was already mailed, or switch to the authenticator.
         #[non_exhaustive]
         TooManyMfaEmails {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds until the next code mail may be sent; the same number as in the header Retry-After.
+            ///Seconds until the next code mail may be sent. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///429 `TOO_MANY_MFA_SMS`: The account or its number has had as many SMS as it may have (4 an hour, 6 a day by default), over all sign-ins and set-ups, or over all else that its sessions begin. Wait `retryAfter` seconds, use a code already sent, or switch to another method.
+        ///429 `TOO_MANY_MFA_SMS`: The account or its number has reached its limit of SMS (4 an hour, 6 a day by default). SMS for sign-ins and set-ups have one limit, and SMS for everything else that its sessions begin have another. Wait `retryAfter` seconds, use a code that was already sent, or switch to another method.
         #[non_exhaustive]
         TooManyMfaSms {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds until the next SMS may be sent; the same number as in the header Retry-After.
+            ///Seconds until the next SMS may be sent. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///429 `TOO_MANY_REQUESTS`: The caller's network has made too many calls that send mail (30 an hour by default). Wait `retryAfter` seconds. Behind a proxy, have the operator name it as trusted, or all users share one limit.
+        ///429 `TOO_MANY_REQUESTS`: The caller's network has made too many calls of a limited kind, such as those that send mail (30 an hour by default), or the account has requested too many sets of recovery codes. Wait `retryAfter` seconds. If the server is behind a proxy, ask the operator to name the proxy as trusted. Otherwise all users share one limit.
         #[non_exhaustive]
         TooManyRequests {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds to wait before the next try; the same number as in the header Retry-After.
+            ///Seconds to wait before the next try. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
+        ///500 `INTERNAL`: The server failed. What the request had begun was rolled back. Try again once. If the error stays, give the `requestId` to the operator, who can find the cause in the log.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full or its database cannot be reached. Nothing took effect. Repeat the request after `retryAfter` seconds; calls that carry a code are better left to the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds to wait before the next try; the same number as in the header Retry-After.
+            ///Seconds to wait before the next try. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
@@ -4560,44 +4560,44 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum EndOtherSessionsError {
-        ///401 `TOKEN_INVALID`: No bearer was sent, or it is malformed, forged, of another kind, or its session has ended (signed out, ended by a reused refresh token, by a first MFA method, or by an administrator). Refreshing does not help: sign in again.
+        ///401 `TOKEN_INVALID`: No bearer was sent, or it is malformed, forged or of another kind, or its session has ended (by a sign-out, a reused refresh token, a first MFA method, or an administrator). A refresh does not help: sign in again.
         #[non_exhaustive]
         TokenInvalid {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_EXPIRED`: The access token is past its lifetime (15 minutes by default): get a new one with `POST /identity/token/refresh` and repeat the request. From the refresh operation itself it means that the session has run out: sign in again.
+        ///401 `TOKEN_EXPIRED`: The access token has expired (after 15 minutes by default). Get a new one with `POST /identity/token/refresh` and repeat the request. If the refresh operation itself answers this, the session has ended: sign in again.
         #[non_exhaustive]
         TokenExpired {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
+        ///500 `INTERNAL`: The server failed. What the request had begun was rolled back. Try again once. If the error stays, give the `requestId` to the operator, who can find the cause in the log.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full or its database cannot be reached. Nothing took effect. Repeat the request after `retryAfter` seconds; calls that carry a code are better left to the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds to wait before the next try; the same number as in the header Retry-After.
+            ///Seconds to wait before the next try. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
@@ -4656,66 +4656,66 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum EndSessionError {
-        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a length. `errors` names each field as it is called in JSON (`body` when there is no field to name) and never repeats the value. Correct those fields and send the request again; sent unchanged it fails again.
+        ///400 `VALIDATION`: The request cannot be read, or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a wrong length. `errors` names each field as in JSON (`body` if there is no field to name) and never repeats the value. Correct those fields and send the request again. Unchanged, it fails again.
         #[non_exhaustive]
         Validation {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///One entry for each field that was refused.
             errors: Vec<InvalidField>,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_INVALID`: No bearer was sent, or it is malformed, forged, of another kind, or its session has ended (signed out, ended by a reused refresh token, by a first MFA method, or by an administrator). Refreshing does not help: sign in again.
+        ///401 `TOKEN_INVALID`: No bearer was sent, or it is malformed, forged or of another kind, or its session has ended (by a sign-out, a reused refresh token, a first MFA method, or an administrator). A refresh does not help: sign in again.
         #[non_exhaustive]
         TokenInvalid {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_EXPIRED`: The access token is past its lifetime (15 minutes by default): get a new one with `POST /identity/token/refresh` and repeat the request. From the refresh operation itself it means that the session has run out: sign in again.
+        ///401 `TOKEN_EXPIRED`: The access token has expired (after 15 minutes by default). Get a new one with `POST /identity/token/refresh` and repeat the request. If the refresh operation itself answers this, the session has ended: sign in again.
         #[non_exhaustive]
         TokenExpired {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///404 `SESSION_NOT_FOUND`: The account has no open session with this id: it ended before, or never existed. Ending twice ends here; treat it as done.
+        ///404 `SESSION_NOT_FOUND`: The account has no open session with this id: it has ended, or never existed. Somebody who ends a session twice gets this error: treat it as done.
         #[non_exhaustive]
         SessionNotFound {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
+        ///500 `INTERNAL`: The server failed. What the request had begun was rolled back. Try again once. If the error stays, give the `requestId` to the operator, who can find the cause in the log.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full or its database cannot be reached. Nothing took effect. Repeat the request after `retryAfter` seconds; calls that carry a code are better left to the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds to wait before the next try; the same number as in the header Retry-After.
+            ///Seconds to wait before the next try. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
@@ -4790,56 +4790,56 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum ExportCurrentUserError {
-        ///401 `TOKEN_INVALID`: No bearer was sent, or it is malformed, forged, of another kind, or its session has ended (signed out, ended by a reused refresh token, by a first MFA method, or by an administrator). Refreshing does not help: sign in again.
+        ///401 `TOKEN_INVALID`: No bearer was sent, or it is malformed, forged or of another kind, or its session has ended (by a sign-out, a reused refresh token, a first MFA method, or an administrator). A refresh does not help: sign in again.
         #[non_exhaustive]
         TokenInvalid {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_EXPIRED`: The access token is past its lifetime (15 minutes by default): get a new one with `POST /identity/token/refresh` and repeat the request. From the refresh operation itself it means that the session has run out: sign in again.
+        ///401 `TOKEN_EXPIRED`: The access token has expired (after 15 minutes by default). Get a new one with `POST /identity/token/refresh` and repeat the request. If the refresh operation itself answers this, the session has ended: sign in again.
         #[non_exhaustive]
         TokenExpired {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `INSUFFICIENT_USER_AUTHENTICATION`: The bearer is good but its sign-in is too old, or was made without the second factor that the account now has (RFC 9470). Lift the session with `POST /identity/step-up`, or sign in again, second factor included, and repeat the request with the new access token; refreshing does not make a sign-in younger.
+        ///401 `INSUFFICIENT_USER_AUTHENTICATION`: The bearer is valid, but its sign-in is too old, or was made without the second factor that the account has now (RFC 9470). Give fresh proof with `POST /identity/step-up`, or sign in again with the second factor. Then repeat the request with the new access token. A refresh does not help.
         #[non_exhaustive]
         InsufficientUserAuthentication {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///The oldest sign-in this operation accepts, in seconds; the same number as `max_age` in WWW-Authenticate.
+            ///The greatest age of a sign-in that this operation accepts, in seconds. Equal to `max_age` in WWW-Authenticate.
             max_age: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
+        ///500 `INTERNAL`: The server failed. What the request had begun was rolled back. Try again once. If the error stays, give the `requestId` to the operator, who can find the cause in the log.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full or its database cannot be reached. Nothing took effect. Repeat the request after `retryAfter` seconds; calls that carry a code are better left to the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds to wait before the next try; the same number as in the header Retry-After.
+            ///Seconds to wait before the next try. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
@@ -4907,24 +4907,24 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum ForgotPasswordError {
-        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a length. `errors` names each field as it is called in JSON (`body` when there is no field to name) and never repeats the value. Correct those fields and send the request again; sent unchanged it fails again.
+        ///400 `VALIDATION`: The request cannot be read, or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a wrong length. `errors` names each field as in JSON (`body` if there is no field to name) and never repeats the value. Correct those fields and send the request again. Unchanged, it fails again.
         #[non_exhaustive]
         Validation {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///One entry for each field that was refused.
             errors: Vec<InvalidField>,
             /// What all errors have.
             failure: Failure,
         },
-        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again.
+        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or came with less than 500 bytes a second. The connection is closed. Send the request again.
         #[non_exhaustive]
         RequestTimeout {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
@@ -4934,51 +4934,51 @@ pub mod types {
         PayloadTooLarge {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The body came with a Content-Type other than `application/json`, or with none.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///429 `TOO_MANY_REQUESTS`: The caller's network has made too many calls that send mail (30 an hour by default). Wait `retryAfter` seconds. Behind a proxy, have the operator name it as trusted, or all users share one limit.
+        ///429 `TOO_MANY_REQUESTS`: The caller's network has made too many calls of a limited kind, such as those that send mail (30 an hour by default), or the account has requested too many sets of recovery codes. Wait `retryAfter` seconds. If the server is behind a proxy, ask the operator to name the proxy as trusted. Otherwise all users share one limit.
         #[non_exhaustive]
         TooManyRequests {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds to wait before the next try; the same number as in the header Retry-After.
+            ///Seconds to wait before the next try. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
+        ///500 `INTERNAL`: The server failed. What the request had begun was rolled back. Try again once. If the error stays, give the `requestId` to the operator, who can find the cause in the log.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full or its database cannot be reached. Nothing took effect. Repeat the request after `retryAfter` seconds; calls that carry a code are better left to the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds to wait before the next try; the same number as in the header Retry-After.
+            ///Seconds to wait before the next try. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
@@ -5061,78 +5061,78 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum GenerateRecoveryCodesError {
-        ///400 `MFA_NOT_ENABLED`: The account has no MFA method on at all, so there is nothing to switch to or to disable. Read `mfaMethods` of the user again before offering this step.
+        ///400 `MFA_NOT_ENABLED`: No method is on for this account, so there is nothing to switch to or to turn off. Read `mfaMethods` of the user again before you offer this step.
         #[non_exhaustive]
         MfaNotEnabled {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_INVALID`: No bearer was sent, or it is malformed, forged, of another kind, or its session has ended (signed out, ended by a reused refresh token, by a first MFA method, or by an administrator). Refreshing does not help: sign in again.
+        ///401 `TOKEN_INVALID`: No bearer was sent, or it is malformed, forged or of another kind, or its session has ended (by a sign-out, a reused refresh token, a first MFA method, or an administrator). A refresh does not help: sign in again.
         #[non_exhaustive]
         TokenInvalid {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_EXPIRED`: The access token is past its lifetime (15 minutes by default): get a new one with `POST /identity/token/refresh` and repeat the request. From the refresh operation itself it means that the session has run out: sign in again.
+        ///401 `TOKEN_EXPIRED`: The access token has expired (after 15 minutes by default). Get a new one with `POST /identity/token/refresh` and repeat the request. If the refresh operation itself answers this, the session has ended: sign in again.
         #[non_exhaustive]
         TokenExpired {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `INSUFFICIENT_USER_AUTHENTICATION`: The bearer is good but its sign-in is too old, or was made without the second factor that the account now has (RFC 9470). Lift the session with `POST /identity/step-up`, or sign in again, second factor included, and repeat the request with the new access token; refreshing does not make a sign-in younger.
+        ///401 `INSUFFICIENT_USER_AUTHENTICATION`: The bearer is valid, but its sign-in is too old, or was made without the second factor that the account has now (RFC 9470). Give fresh proof with `POST /identity/step-up`, or sign in again with the second factor. Then repeat the request with the new access token. A refresh does not help.
         #[non_exhaustive]
         InsufficientUserAuthentication {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///The oldest sign-in this operation accepts, in seconds; the same number as `max_age` in WWW-Authenticate.
+            ///The greatest age of a sign-in that this operation accepts, in seconds. Equal to `max_age` in WWW-Authenticate.
             max_age: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///429 `TOO_MANY_REQUESTS`: The caller's network has made too many calls that send mail (30 an hour by default). Wait `retryAfter` seconds. Behind a proxy, have the operator name it as trusted, or all users share one limit.
+        ///429 `TOO_MANY_REQUESTS`: The caller's network has made too many calls of a limited kind, such as those that send mail (30 an hour by default), or the account has requested too many sets of recovery codes. Wait `retryAfter` seconds. If the server is behind a proxy, ask the operator to name the proxy as trusted. Otherwise all users share one limit.
         #[non_exhaustive]
         TooManyRequests {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds to wait before the next try; the same number as in the header Retry-After.
+            ///Seconds to wait before the next try. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
+        ///500 `INTERNAL`: The server failed. What the request had begun was rolled back. Try again once. If the error stays, give the `requestId` to the operator, who can find the cause in the log.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full or its database cannot be reached. Nothing took effect. Repeat the request after `retryAfter` seconds; calls that carry a code are better left to the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds to wait before the next try; the same number as in the header Retry-After.
+            ///Seconds to wait before the next try. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
@@ -5215,44 +5215,44 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum GetCurrentUserError {
-        ///401 `TOKEN_INVALID`: No bearer was sent, or it is malformed, forged, of another kind, or its session has ended (signed out, ended by a reused refresh token, by a first MFA method, or by an administrator). Refreshing does not help: sign in again.
+        ///401 `TOKEN_INVALID`: No bearer was sent, or it is malformed, forged or of another kind, or its session has ended (by a sign-out, a reused refresh token, a first MFA method, or an administrator). A refresh does not help: sign in again.
         #[non_exhaustive]
         TokenInvalid {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_EXPIRED`: The access token is past its lifetime (15 minutes by default): get a new one with `POST /identity/token/refresh` and repeat the request. From the refresh operation itself it means that the session has run out: sign in again.
+        ///401 `TOKEN_EXPIRED`: The access token has expired (after 15 minutes by default). Get a new one with `POST /identity/token/refresh` and repeat the request. If the refresh operation itself answers this, the session has ended: sign in again.
         #[non_exhaustive]
         TokenExpired {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
+        ///500 `INTERNAL`: The server failed. What the request had begun was rolled back. Try again once. If the error stays, give the `requestId` to the operator, who can find the cause in the log.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full or its database cannot be reached. Nothing took effect. Repeat the request after `retryAfter` seconds; calls that carry a code are better left to the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds to wait before the next try; the same number as in the header Retry-After.
+            ///Seconds to wait before the next try. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
@@ -5311,12 +5311,12 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum GetHealthError {
-        ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
+        ///500 `INTERNAL`: The server failed. What the request had begun was rolled back. Try again once. If the error stays, give the `requestId` to the operator, who can find the cause in the log.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
@@ -5353,12 +5353,12 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum GetJsonWebKeySetError {
-        ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
+        ///500 `INTERNAL`: The server failed. What the request had begun was rolled back. Try again once. If the error stays, give the `requestId` to the operator, who can find the cause in the log.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
@@ -5395,84 +5395,84 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum GetPasskeyOptionsError {
-        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a length. `errors` names each field as it is called in JSON (`body` when there is no field to name) and never repeats the value. Correct those fields and send the request again; sent unchanged it fails again.
+        ///400 `VALIDATION`: The request cannot be read, or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a wrong length. `errors` names each field as in JSON (`body` if there is no field to name) and never repeats the value. Correct those fields and send the request again. Unchanged, it fails again.
         #[non_exhaustive]
         Validation {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///One entry for each field that was refused.
             errors: Vec<InvalidField>,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_TOKEN_INVALID`: The `mfaToken` is unknown, malformed, already used, replaced, or belongs to another user than the bearer sent with it. It never becomes valid again: go back to the operation that issued it. The same is said of a `passkeyToken` and of the token of a mailed link.
+        ///400 `MFA_TOKEN_INVALID`: The `mfaToken` is unknown, malformed, already used, replaced, or of another user than the bearer sent with it. It never becomes valid again: go back to the operation that issued it. A `passkeyToken` and the token of a mailed link get the same error.
         #[non_exhaustive]
         MfaTokenInvalid {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_TOKEN_EXPIRED`: The `mfaToken` was good but its lifetime (10 minutes by default) is over. Go back to the operation that issued it for a new one.
+        ///400 `MFA_TOKEN_EXPIRED`: The `mfaToken` has expired (after 10 minutes by default). Go back to the operation that issued it, and get a new one.
         #[non_exhaustive]
         MfaTokenExpired {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_WRONG_PURPOSE`: The `mfaToken` is good but belongs to another flow: a set-up token was sent to sign-in, for example. This is a mistake in the client; the token stays good for the operation it was issued for, and no try is spent.
+        ///400 `MFA_WRONG_PURPOSE`: The `mfaToken` is valid but belongs to another flow: for example, a set-up token was sent to sign-in. This is a mistake in the client. The token stays valid for the operation it was issued for, and no try is used.
         #[non_exhaustive]
         MfaWrongPurpose {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_METHOD_NOT_ENABLED`: The account has MFA, but not by this method. Offer one of `mfaMethods` from the sign-in answer or from `GET /identity/me`.
+        ///400 `MFA_METHOD_NOT_ENABLED`: The account has a second factor, but not this method. Offer one of `mfaMethods` from the sign-in answer or from `GET /identity/me`.
         #[non_exhaustive]
         MfaMethodNotEnabled {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///403 `MFA_METHOD_LOCKED`: Too many wrong codes since the last right one have stopped this method for good (50 by default). It is still asked for at sign-in. Switch to another enabled method, or have an administrator lift the stop; waiting does not.
+        ///403 `MFA_METHOD_LOCKED`: Too many wrong codes since the last right one have locked this method (50 by default). Sign-in still asks for it. Sign in with another method or a recovery code, which also unlocks it, or ask an administrator to unlock it. Waiting does not help.
         #[non_exhaustive]
         MfaMethodLocked {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///404 `USER_NOT_FOUND`: The account was deleted between two steps of a flow, although the token was good when it was issued. Forget the tokens and start from the beginning.
+        ///404 `USER_NOT_FOUND`: The account was deleted between two steps of a flow. Discard the tokens and start from the beginning.
         #[non_exhaustive]
         UserNotFound {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again.
+        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or came with less than 500 bytes a second. The connection is closed. Send the request again.
         #[non_exhaustive]
         RequestTimeout {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
@@ -5482,51 +5482,51 @@ pub mod types {
         PayloadTooLarge {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The body came with a Content-Type other than `application/json`, or with none.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///429 `TOO_MANY_MFA_ATTEMPTS`: The tries of this challenge are used up (5 by default), or wrong codes over several challenges have made the method wait. A right code is refused as well. Start a new flow after `retryAfter` seconds, which is at once where only this challenge is used up; another `mfaToken` does not shorten a longer wait.
+        ///429 `TOO_MANY_MFA_ATTEMPTS`: All tries of this challenge are used (5 by default), or the method must wait after wrong codes in several challenges. Even a right code is refused. Start a new flow after `retryAfter` seconds. If only this challenge is used up, that is at once. Another `mfaToken` does not shorten a longer wait.
         #[non_exhaustive]
         TooManyMfaAttempts {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds until a new challenge is let in; the same number as in the header Retry-After.
+            ///Seconds until a new challenge is accepted. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
+        ///500 `INTERNAL`: The server failed. What the request had begun was rolled back. Try again once. If the error stays, give the `requestId` to the operator, who can find the cause in the log.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full or its database cannot be reached. Nothing took effect. Repeat the request after `retryAfter` seconds; calls that carry a code are better left to the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds to wait before the next try; the same number as in the header Retry-After.
+            ///Seconds to wait before the next try. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
@@ -5653,28 +5653,28 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum GetReadinessError {
-        ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
+        ///500 `INTERNAL`: The server failed. What the request had begun was rolled back. Try again once. If the error stays, give the `requestId` to the operator, who can find the cause in the log.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `NOT_READY`: At least one part that the server needs is not well; `checks` says which. Keep traffic away from this replica and ask again after `retryAfter` seconds.
+        ///503 `NOT_READY`: At least one part that the server needs does not work. `checks` says which. Send no traffic to this replica, and ask again after `retryAfter` seconds.
         #[non_exhaustive]
         NotReady {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///One entry for each part: `ok`, or one word for what is wrong.
+            ///One entry for each part: `ok`, or one word that names the problem.
             checks: ReadinessChecks,
-            ///The first thing that is not well, in a sentence for the operator.
+            ///The first problem, in a sentence for the operator.
             reason: String,
-            ///Seconds after which to ask again; the same number as in the header Retry-After.
+            ///Seconds after which to ask again. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
@@ -5721,46 +5721,46 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum GetSignInPasskeyOptionsError {
-        ///400 `MFA_METHOD_UNAVAILABLE`: The server does not offer this method: SMS is off or does not reach this country, or the account has no mailbox. Offer the other methods; the operator can change it.
+        ///400 `MFA_METHOD_UNAVAILABLE`: The server does not offer this method: SMS is off or does not reach this country, or the account has no mailbox. Offer the other methods. The operator can change this.
         #[non_exhaustive]
         MfaMethodUnavailable {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///429 `TOO_MANY_REQUESTS`: The caller's network has made too many calls that send mail (30 an hour by default). Wait `retryAfter` seconds. Behind a proxy, have the operator name it as trusted, or all users share one limit.
+        ///429 `TOO_MANY_REQUESTS`: The caller's network has made too many calls of a limited kind, such as those that send mail (30 an hour by default), or the account has requested too many sets of recovery codes. Wait `retryAfter` seconds. If the server is behind a proxy, ask the operator to name the proxy as trusted. Otherwise all users share one limit.
         #[non_exhaustive]
         TooManyRequests {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds to wait before the next try; the same number as in the header Retry-After.
+            ///Seconds to wait before the next try. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
+        ///500 `INTERNAL`: The server failed. What the request had begun was rolled back. Try again once. If the error stays, give the `requestId` to the operator, who can find the cause in the log.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full or its database cannot be reached. Nothing took effect. Repeat the request after `retryAfter` seconds; calls that carry a code are better left to the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds to wait before the next try; the same number as in the header Retry-After.
+            ///Seconds to wait before the next try. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
@@ -5821,56 +5821,56 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum ListActivityError {
-        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a length. `errors` names each field as it is called in JSON (`body` when there is no field to name) and never repeats the value. Correct those fields and send the request again; sent unchanged it fails again.
+        ///400 `VALIDATION`: The request cannot be read, or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a wrong length. `errors` names each field as in JSON (`body` if there is no field to name) and never repeats the value. Correct those fields and send the request again. Unchanged, it fails again.
         #[non_exhaustive]
         Validation {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///One entry for each field that was refused.
             errors: Vec<InvalidField>,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_INVALID`: No bearer was sent, or it is malformed, forged, of another kind, or its session has ended (signed out, ended by a reused refresh token, by a first MFA method, or by an administrator). Refreshing does not help: sign in again.
+        ///401 `TOKEN_INVALID`: No bearer was sent, or it is malformed, forged or of another kind, or its session has ended (by a sign-out, a reused refresh token, a first MFA method, or an administrator). A refresh does not help: sign in again.
         #[non_exhaustive]
         TokenInvalid {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_EXPIRED`: The access token is past its lifetime (15 minutes by default): get a new one with `POST /identity/token/refresh` and repeat the request. From the refresh operation itself it means that the session has run out: sign in again.
+        ///401 `TOKEN_EXPIRED`: The access token has expired (after 15 minutes by default). Get a new one with `POST /identity/token/refresh` and repeat the request. If the refresh operation itself answers this, the session has ended: sign in again.
         #[non_exhaustive]
         TokenExpired {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
+        ///500 `INTERNAL`: The server failed. What the request had begun was rolled back. Try again once. If the error stays, give the `requestId` to the operator, who can find the cause in the log.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full or its database cannot be reached. Nothing took effect. Repeat the request after `retryAfter` seconds; calls that carry a code are better left to the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds to wait before the next try; the same number as in the header Retry-After.
+            ///Seconds to wait before the next try. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
@@ -5938,78 +5938,78 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum ListApiKeysError {
-        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a length. `errors` names each field as it is called in JSON (`body` when there is no field to name) and never repeats the value. Correct those fields and send the request again; sent unchanged it fails again.
+        ///400 `VALIDATION`: The request cannot be read, or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a wrong length. `errors` names each field as in JSON (`body` if there is no field to name) and never repeats the value. Correct those fields and send the request again. Unchanged, it fails again.
         #[non_exhaustive]
         Validation {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///One entry for each field that was refused.
             errors: Vec<InvalidField>,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_INVALID`: No bearer was sent, or it is malformed, forged, of another kind, or its session has ended (signed out, ended by a reused refresh token, by a first MFA method, or by an administrator). Refreshing does not help: sign in again.
+        ///401 `TOKEN_INVALID`: No bearer was sent, or it is malformed, forged or of another kind, or its session has ended (by a sign-out, a reused refresh token, a first MFA method, or an administrator). A refresh does not help: sign in again.
         #[non_exhaustive]
         TokenInvalid {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_EXPIRED`: The access token is past its lifetime (15 minutes by default): get a new one with `POST /identity/token/refresh` and repeat the request. From the refresh operation itself it means that the session has run out: sign in again.
+        ///401 `TOKEN_EXPIRED`: The access token has expired (after 15 minutes by default). Get a new one with `POST /identity/token/refresh` and repeat the request. If the refresh operation itself answers this, the session has ended: sign in again.
         #[non_exhaustive]
         TokenExpired {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `INSUFFICIENT_USER_AUTHENTICATION`: The bearer is good but its sign-in is too old, or was made without the second factor that the account now has (RFC 9470). Lift the session with `POST /identity/step-up`, or sign in again, second factor included, and repeat the request with the new access token; refreshing does not make a sign-in younger.
+        ///401 `INSUFFICIENT_USER_AUTHENTICATION`: The bearer is valid, but its sign-in is too old, or was made without the second factor that the account has now (RFC 9470). Give fresh proof with `POST /identity/step-up`, or sign in again with the second factor. Then repeat the request with the new access token. A refresh does not help.
         #[non_exhaustive]
         InsufficientUserAuthentication {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///The oldest sign-in this operation accepts, in seconds; the same number as `max_age` in WWW-Authenticate.
+            ///The greatest age of a sign-in that this operation accepts, in seconds. Equal to `max_age` in WWW-Authenticate.
             max_age: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///403 `FORBIDDEN`: The caller is known but is no administrator, or the maker of the API key is none any more. Signing in again does not help.
+        ///403 `FORBIDDEN`: The caller is not an administrator, or the maker of the API key no longer is one. Signing in again does not help.
         #[non_exhaustive]
         Forbidden {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
+        ///500 `INTERNAL`: The server failed. What the request had begun was rolled back. Try again once. If the error stays, give the `requestId` to the operator, who can find the cause in the log.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full or its database cannot be reached. Nothing took effect. Repeat the request after `retryAfter` seconds; calls that carry a code are better left to the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds to wait before the next try; the same number as in the header Retry-After.
+            ///Seconds to wait before the next try. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
@@ -6092,56 +6092,56 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum ListMfaMethodsError {
-        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a length. `errors` names each field as it is called in JSON (`body` when there is no field to name) and never repeats the value. Correct those fields and send the request again; sent unchanged it fails again.
+        ///400 `VALIDATION`: The request cannot be read, or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a wrong length. `errors` names each field as in JSON (`body` if there is no field to name) and never repeats the value. Correct those fields and send the request again. Unchanged, it fails again.
         #[non_exhaustive]
         Validation {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///One entry for each field that was refused.
             errors: Vec<InvalidField>,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_INVALID`: No bearer was sent, or it is malformed, forged, of another kind, or its session has ended (signed out, ended by a reused refresh token, by a first MFA method, or by an administrator). Refreshing does not help: sign in again.
+        ///401 `TOKEN_INVALID`: No bearer was sent, or it is malformed, forged or of another kind, or its session has ended (by a sign-out, a reused refresh token, a first MFA method, or an administrator). A refresh does not help: sign in again.
         #[non_exhaustive]
         TokenInvalid {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_EXPIRED`: The access token is past its lifetime (15 minutes by default): get a new one with `POST /identity/token/refresh` and repeat the request. From the refresh operation itself it means that the session has run out: sign in again.
+        ///401 `TOKEN_EXPIRED`: The access token has expired (after 15 minutes by default). Get a new one with `POST /identity/token/refresh` and repeat the request. If the refresh operation itself answers this, the session has ended: sign in again.
         #[non_exhaustive]
         TokenExpired {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
+        ///500 `INTERNAL`: The server failed. What the request had begun was rolled back. Try again once. If the error stays, give the `requestId` to the operator, who can find the cause in the log.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full or its database cannot be reached. Nothing took effect. Repeat the request after `retryAfter` seconds; calls that carry a code are better left to the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds to wait before the next try; the same number as in the header Retry-After.
+            ///Seconds to wait before the next try. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
@@ -6209,56 +6209,56 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum ListSessionsError {
-        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a length. `errors` names each field as it is called in JSON (`body` when there is no field to name) and never repeats the value. Correct those fields and send the request again; sent unchanged it fails again.
+        ///400 `VALIDATION`: The request cannot be read, or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a wrong length. `errors` names each field as in JSON (`body` if there is no field to name) and never repeats the value. Correct those fields and send the request again. Unchanged, it fails again.
         #[non_exhaustive]
         Validation {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///One entry for each field that was refused.
             errors: Vec<InvalidField>,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_INVALID`: No bearer was sent, or it is malformed, forged, of another kind, or its session has ended (signed out, ended by a reused refresh token, by a first MFA method, or by an administrator). Refreshing does not help: sign in again.
+        ///401 `TOKEN_INVALID`: No bearer was sent, or it is malformed, forged or of another kind, or its session has ended (by a sign-out, a reused refresh token, a first MFA method, or an administrator). A refresh does not help: sign in again.
         #[non_exhaustive]
         TokenInvalid {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_EXPIRED`: The access token is past its lifetime (15 minutes by default): get a new one with `POST /identity/token/refresh` and repeat the request. From the refresh operation itself it means that the session has run out: sign in again.
+        ///401 `TOKEN_EXPIRED`: The access token has expired (after 15 minutes by default). Get a new one with `POST /identity/token/refresh` and repeat the request. If the refresh operation itself answers this, the session has ended: sign in again.
         #[non_exhaustive]
         TokenExpired {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
+        ///500 `INTERNAL`: The server failed. What the request had begun was rolled back. Try again once. If the error stays, give the `requestId` to the operator, who can find the cause in the log.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full or its database cannot be reached. Nothing took effect. Repeat the request after `retryAfter` seconds; calls that carry a code are better left to the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds to wait before the next try; the same number as in the header Retry-After.
+            ///Seconds to wait before the next try. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
@@ -6326,88 +6326,88 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum ListUsersError {
-        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a length. `errors` names each field as it is called in JSON (`body` when there is no field to name) and never repeats the value. Correct those fields and send the request again; sent unchanged it fails again.
+        ///400 `VALIDATION`: The request cannot be read, or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a wrong length. `errors` names each field as in JSON (`body` if there is no field to name) and never repeats the value. Correct those fields and send the request again. Unchanged, it fails again.
         #[non_exhaustive]
         Validation {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///One entry for each field that was refused.
             errors: Vec<InvalidField>,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_INVALID`: No bearer was sent, or it is malformed, forged, of another kind, or its session has ended (signed out, ended by a reused refresh token, by a first MFA method, or by an administrator). Refreshing does not help: sign in again.
+        ///401 `TOKEN_INVALID`: No bearer was sent, or it is malformed, forged or of another kind, or its session has ended (by a sign-out, a reused refresh token, a first MFA method, or an administrator). A refresh does not help: sign in again.
         #[non_exhaustive]
         TokenInvalid {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_EXPIRED`: The access token is past its lifetime (15 minutes by default): get a new one with `POST /identity/token/refresh` and repeat the request. From the refresh operation itself it means that the session has run out: sign in again.
+        ///401 `TOKEN_EXPIRED`: The access token has expired (after 15 minutes by default). Get a new one with `POST /identity/token/refresh` and repeat the request. If the refresh operation itself answers this, the session has ended: sign in again.
         #[non_exhaustive]
         TokenExpired {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `API_KEY_INVALID`: The key in X-API-Key is mistyped, unknown, expired or deleted. Check that it was copied whole; keys cannot be renewed, an administrator makes a new one.
+        ///401 `API_KEY_INVALID`: The key in X-API-Key is mistyped, unknown, expired or deleted. Check that it was copied completely. Keys cannot be renewed: an administrator makes a new one.
         #[non_exhaustive]
         ApiKeyInvalid {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///403 `FORBIDDEN`: The caller is known but is no administrator, or the maker of the API key is none any more. Signing in again does not help.
+        ///403 `FORBIDDEN`: The caller is not an administrator, or the maker of the API key no longer is one. Signing in again does not help.
         #[non_exhaustive]
         Forbidden {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///403 `INSUFFICIENT_SCOPE`: The credentials are good but lack the scope in `scope`; WWW-Authenticate says the same. Use an API key made with that scope.
+        ///403 `INSUFFICIENT_SCOPE`: The credentials are valid but lack the scope in `scope`. WWW-Authenticate says the same. Use an API key with that scope.
         #[non_exhaustive]
         InsufficientScope {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///The scope that is missing.
             scope: String,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
+        ///500 `INTERNAL`: The server failed. What the request had begun was rolled back. Try again once. If the error stays, give the `requestId` to the operator, who can find the cause in the log.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full or its database cannot be reached. Nothing took effect. Repeat the request after `retryAfter` seconds; calls that carry a code are better left to the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds to wait before the next try; the same number as in the header Retry-After.
+            ///Seconds to wait before the next try. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
@@ -6497,34 +6497,34 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum LoginError {
-        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a length. `errors` names each field as it is called in JSON (`body` when there is no field to name) and never repeats the value. Correct those fields and send the request again; sent unchanged it fails again.
+        ///400 `VALIDATION`: The request cannot be read, or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a wrong length. `errors` names each field as in JSON (`body` if there is no field to name) and never repeats the value. Correct those fields and send the request again. Unchanged, it fails again.
         #[non_exhaustive]
         Validation {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///One entry for each field that was refused.
             errors: Vec<InvalidField>,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `INVALID_CREDENTIALS`: Unknown address or wrong password; the answer is the same for both, in words and in time, so that nobody can find out who has an account. Ask for both again. After several failures the answer becomes `TOO_MANY_PASSWORD_ATTEMPTS`.
+        ///401 `INVALID_CREDENTIALS`: The address is unknown or the password is wrong. The answer is the same for both, in words and in time, so that nobody can find out who has an account. Ask for both again. After several failures the answer becomes `TOO_MANY_PASSWORD_ATTEMPTS`.
         #[non_exhaustive]
         InvalidCredentials {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again.
+        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or came with less than 500 bytes a second. The connection is closed. Send the request again.
         #[non_exhaustive]
         RequestTimeout {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
@@ -6534,51 +6534,51 @@ pub mod types {
         PayloadTooLarge {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The body came with a Content-Type other than `application/json`, or with none.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///429 `TOO_MANY_PASSWORD_ATTEMPTS`: Too many wrong passwords for this address from this network; the password sent was not looked at. The wait doubles with each further failure, up to 15 minutes by default, and is the same whether or not the address has an account.
+        ///429 `TOO_MANY_PASSWORD_ATTEMPTS`: Too many wrong passwords for this address came from this network. The password of this call was not checked. The wait doubles with each further failure, up to 15 minutes by default. It is the same whether or not the address has an account.
         #[non_exhaustive]
         TooManyPasswordAttempts {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds to wait before the next try; the same number as in the header Retry-After.
+            ///Seconds to wait before the next try. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
+        ///500 `INTERNAL`: The server failed. What the request had begun was rolled back. Try again once. If the error stays, give the `requestId` to the operator, who can find the cause in the log.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full or its database cannot be reached. Nothing took effect. Repeat the request after `retryAfter` seconds; calls that carry a code are better left to the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds to wait before the next try; the same number as in the header Retry-After.
+            ///Seconds to wait before the next try. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
@@ -6668,44 +6668,44 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum LogoutError {
-        ///401 `TOKEN_INVALID`: No bearer was sent, or it is malformed, forged, of another kind, or its session has ended (signed out, ended by a reused refresh token, by a first MFA method, or by an administrator). Refreshing does not help: sign in again.
+        ///401 `TOKEN_INVALID`: No bearer was sent, or it is malformed, forged or of another kind, or its session has ended (by a sign-out, a reused refresh token, a first MFA method, or an administrator). A refresh does not help: sign in again.
         #[non_exhaustive]
         TokenInvalid {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_EXPIRED`: The access token is past its lifetime (15 minutes by default): get a new one with `POST /identity/token/refresh` and repeat the request. From the refresh operation itself it means that the session has run out: sign in again.
+        ///401 `TOKEN_EXPIRED`: The access token has expired (after 15 minutes by default). Get a new one with `POST /identity/token/refresh` and repeat the request. If the refresh operation itself answers this, the session has ended: sign in again.
         #[non_exhaustive]
         TokenExpired {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
+        ///500 `INTERNAL`: The server failed. What the request had begun was rolled back. Try again once. If the error stays, give the `requestId` to the operator, who can find the cause in the log.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full or its database cannot be reached. Nothing took effect. Repeat the request after `retryAfter` seconds; calls that carry a code are better left to the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds to wait before the next try; the same number as in the header Retry-After.
+            ///Seconds to wait before the next try. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
@@ -6764,44 +6764,44 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum OpenMagicLinkError {
-        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a length. `errors` names each field as it is called in JSON (`body` when there is no field to name) and never repeats the value. Correct those fields and send the request again; sent unchanged it fails again.
+        ///400 `VALIDATION`: The request cannot be read, or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a wrong length. `errors` names each field as in JSON (`body` if there is no field to name) and never repeats the value. Correct those fields and send the request again. Unchanged, it fails again.
         #[non_exhaustive]
         Validation {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///One entry for each field that was refused.
             errors: Vec<InvalidField>,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_TOKEN_INVALID`: The `mfaToken` is unknown, malformed, already used, replaced, or belongs to another user than the bearer sent with it. It never becomes valid again: go back to the operation that issued it. The same is said of a `passkeyToken` and of the token of a mailed link.
+        ///400 `MFA_TOKEN_INVALID`: The `mfaToken` is unknown, malformed, already used, replaced, or of another user than the bearer sent with it. It never becomes valid again: go back to the operation that issued it. A `passkeyToken` and the token of a mailed link get the same error.
         #[non_exhaustive]
         MfaTokenInvalid {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_TOKEN_EXPIRED`: The `mfaToken` was good but its lifetime (10 minutes by default) is over. Go back to the operation that issued it for a new one.
+        ///400 `MFA_TOKEN_EXPIRED`: The `mfaToken` has expired (after 10 minutes by default). Go back to the operation that issued it, and get a new one.
         #[non_exhaustive]
         MfaTokenExpired {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again.
+        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or came with less than 500 bytes a second. The connection is closed. Send the request again.
         #[non_exhaustive]
         RequestTimeout {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
@@ -6811,39 +6811,39 @@ pub mod types {
         PayloadTooLarge {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The body came with a Content-Type other than `application/json`, or with none.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
+        ///500 `INTERNAL`: The server failed. What the request had begun was rolled back. Try again once. If the error stays, give the `requestId` to the operator, who can find the cause in the log.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full or its database cannot be reached. Nothing took effect. Repeat the request after `retryAfter` seconds; calls that carry a code are better left to the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds to wait before the next try; the same number as in the header Retry-After.
+            ///Seconds to wait before the next try. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
@@ -6932,44 +6932,44 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum RefreshTokenError {
-        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a length. `errors` names each field as it is called in JSON (`body` when there is no field to name) and never repeats the value. Correct those fields and send the request again; sent unchanged it fails again.
+        ///400 `VALIDATION`: The request cannot be read, or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a wrong length. `errors` names each field as in JSON (`body` if there is no field to name) and never repeats the value. Correct those fields and send the request again. Unchanged, it fails again.
         #[non_exhaustive]
         Validation {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///One entry for each field that was refused.
             errors: Vec<InvalidField>,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_INVALID`: No bearer was sent, or it is malformed, forged, of another kind, or its session has ended (signed out, ended by a reused refresh token, by a first MFA method, or by an administrator). Refreshing does not help: sign in again.
+        ///401 `TOKEN_INVALID`: No bearer was sent, or it is malformed, forged or of another kind, or its session has ended (by a sign-out, a reused refresh token, a first MFA method, or an administrator). A refresh does not help: sign in again.
         #[non_exhaustive]
         TokenInvalid {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_EXPIRED`: The access token is past its lifetime (15 minutes by default): get a new one with `POST /identity/token/refresh` and repeat the request. From the refresh operation itself it means that the session has run out: sign in again.
+        ///401 `TOKEN_EXPIRED`: The access token has expired (after 15 minutes by default). Get a new one with `POST /identity/token/refresh` and repeat the request. If the refresh operation itself answers this, the session has ended: sign in again.
         #[non_exhaustive]
         TokenExpired {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again.
+        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or came with less than 500 bytes a second. The connection is closed. Send the request again.
         #[non_exhaustive]
         RequestTimeout {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
@@ -6979,39 +6979,39 @@ pub mod types {
         PayloadTooLarge {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The body came with a Content-Type other than `application/json`, or with none.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
+        ///500 `INTERNAL`: The server failed. What the request had begun was rolled back. Try again once. If the error stays, give the `requestId` to the operator, who can find the cause in the log.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full or its database cannot be reached. Nothing took effect. Repeat the request after `retryAfter` seconds; calls that carry a code are better left to the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds to wait before the next try; the same number as in the header Retry-After.
+            ///Seconds to wait before the next try. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
@@ -7100,24 +7100,24 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum RegisterUserError {
-        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a length. `errors` names each field as it is called in JSON (`body` when there is no field to name) and never repeats the value. Correct those fields and send the request again; sent unchanged it fails again.
+        ///400 `VALIDATION`: The request cannot be read, or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a wrong length. `errors` names each field as in JSON (`body` if there is no field to name) and never repeats the value. Correct those fields and send the request again. Unchanged, it fails again.
         #[non_exhaustive]
         Validation {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///One entry for each field that was refused.
             errors: Vec<InvalidField>,
             /// What all errors have.
             failure: Failure,
         },
-        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again.
+        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or came with less than 500 bytes a second. The connection is closed. Send the request again.
         #[non_exhaustive]
         RequestTimeout {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
@@ -7127,51 +7127,51 @@ pub mod types {
         PayloadTooLarge {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The body came with a Content-Type other than `application/json`, or with none.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///429 `TOO_MANY_REQUESTS`: The caller's network has made too many calls that send mail (30 an hour by default). Wait `retryAfter` seconds. Behind a proxy, have the operator name it as trusted, or all users share one limit.
+        ///429 `TOO_MANY_REQUESTS`: The caller's network has made too many calls of a limited kind, such as those that send mail (30 an hour by default), or the account has requested too many sets of recovery codes. Wait `retryAfter` seconds. If the server is behind a proxy, ask the operator to name the proxy as trusted. Otherwise all users share one limit.
         #[non_exhaustive]
         TooManyRequests {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds to wait before the next try; the same number as in the header Retry-After.
+            ///Seconds to wait before the next try. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
+        ///500 `INTERNAL`: The server failed. What the request had begun was rolled back. Try again once. If the error stays, give the `requestId` to the operator, who can find the cause in the log.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full or its database cannot be reached. Nothing took effect. Repeat the request after `retryAfter` seconds; calls that carry a code are better left to the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds to wait before the next try; the same number as in the header Retry-After.
+            ///Seconds to wait before the next try. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
@@ -7254,76 +7254,76 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum RenameMfaMethodError {
-        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a length. `errors` names each field as it is called in JSON (`body` when there is no field to name) and never repeats the value. Correct those fields and send the request again; sent unchanged it fails again.
+        ///400 `VALIDATION`: The request cannot be read, or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a wrong length. `errors` names each field as in JSON (`body` if there is no field to name) and never repeats the value. Correct those fields and send the request again. Unchanged, it fails again.
         #[non_exhaustive]
         Validation {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///One entry for each field that was refused.
             errors: Vec<InvalidField>,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `NAME_TAKEN`: Another method of the same kind has this name. Ask for another one; nothing changed.
+        ///400 `NAME_TAKEN`: Another method of the same kind has this name. Nothing changed. Ask for another name.
         #[non_exhaustive]
         NameTaken {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_INVALID`: No bearer was sent, or it is malformed, forged, of another kind, or its session has ended (signed out, ended by a reused refresh token, by a first MFA method, or by an administrator). Refreshing does not help: sign in again.
+        ///401 `TOKEN_INVALID`: No bearer was sent, or it is malformed, forged or of another kind, or its session has ended (by a sign-out, a reused refresh token, a first MFA method, or an administrator). A refresh does not help: sign in again.
         #[non_exhaustive]
         TokenInvalid {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_EXPIRED`: The access token is past its lifetime (15 minutes by default): get a new one with `POST /identity/token/refresh` and repeat the request. From the refresh operation itself it means that the session has run out: sign in again.
+        ///401 `TOKEN_EXPIRED`: The access token has expired (after 15 minutes by default). Get a new one with `POST /identity/token/refresh` and repeat the request. If the refresh operation itself answers this, the session has ended: sign in again.
         #[non_exhaustive]
         TokenExpired {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `INSUFFICIENT_USER_AUTHENTICATION`: The bearer is good but its sign-in is too old, or was made without the second factor that the account now has (RFC 9470). Lift the session with `POST /identity/step-up`, or sign in again, second factor included, and repeat the request with the new access token; refreshing does not make a sign-in younger.
+        ///401 `INSUFFICIENT_USER_AUTHENTICATION`: The bearer is valid, but its sign-in is too old, or was made without the second factor that the account has now (RFC 9470). Give fresh proof with `POST /identity/step-up`, or sign in again with the second factor. Then repeat the request with the new access token. A refresh does not help.
         #[non_exhaustive]
         InsufficientUserAuthentication {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///The oldest sign-in this operation accepts, in seconds; the same number as `max_age` in WWW-Authenticate.
+            ///The greatest age of a sign-in that this operation accepts, in seconds. Equal to `max_age` in WWW-Authenticate.
             max_age: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///404 `FACTOR_NOT_FOUND`: The account has no method of this id; it may have been removed meanwhile. Read `GET /identity/mfa/methods` again.
+        ///404 `FACTOR_NOT_FOUND`: The account has no method with this id. It may have been removed meanwhile. Read `GET /identity/mfa/methods` again.
         #[non_exhaustive]
         FactorNotFound {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again.
+        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or came with less than 500 bytes a second. The connection is closed. Send the request again.
         #[non_exhaustive]
         RequestTimeout {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
@@ -7333,39 +7333,39 @@ pub mod types {
         PayloadTooLarge {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The body came with a Content-Type other than `application/json`, or with none.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
+        ///500 `INTERNAL`: The server failed. What the request had begun was rolled back. Try again once. If the error stays, give the `requestId` to the operator, who can find the cause in the log.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full or its database cannot be reached. Nothing took effect. Repeat the request after `retryAfter` seconds; calls that carry a code are better left to the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds to wait before the next try; the same number as in the header Retry-After.
+            ///Seconds to wait before the next try. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
@@ -7477,64 +7477,64 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum ResendMfaCodeError {
-        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a length. `errors` names each field as it is called in JSON (`body` when there is no field to name) and never repeats the value. Correct those fields and send the request again; sent unchanged it fails again.
+        ///400 `VALIDATION`: The request cannot be read, or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a wrong length. `errors` names each field as in JSON (`body` if there is no field to name) and never repeats the value. Correct those fields and send the request again. Unchanged, it fails again.
         #[non_exhaustive]
         Validation {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///One entry for each field that was refused.
             errors: Vec<InvalidField>,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_TOKEN_INVALID`: The `mfaToken` is unknown, malformed, already used, replaced, or belongs to another user than the bearer sent with it. It never becomes valid again: go back to the operation that issued it. The same is said of a `passkeyToken` and of the token of a mailed link.
+        ///400 `MFA_TOKEN_INVALID`: The `mfaToken` is unknown, malformed, already used, replaced, or of another user than the bearer sent with it. It never becomes valid again: go back to the operation that issued it. A `passkeyToken` and the token of a mailed link get the same error.
         #[non_exhaustive]
         MfaTokenInvalid {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_TOKEN_EXPIRED`: The `mfaToken` was good but its lifetime (10 minutes by default) is over. Go back to the operation that issued it for a new one.
+        ///400 `MFA_TOKEN_EXPIRED`: The `mfaToken` has expired (after 10 minutes by default). Go back to the operation that issued it, and get a new one.
         #[non_exhaustive]
         MfaTokenExpired {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `RESEND_ONLY_FOR_EMAIL`: The challenge waits for something that is not sent, as the code of an app or a passkey: nothing can be sent again. Ask for that, or switch to `email`.
+        ///400 `RESEND_ONLY_FOR_EMAIL`: The challenge waits for a method that sends no code, such as an app or a passkey. Ask for that method, or switch to `email`.
         #[non_exhaustive]
         ResendOnlyForEmail {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///404 `USER_NOT_FOUND`: The account was deleted between two steps of a flow, although the token was good when it was issued. Forget the tokens and start from the beginning.
+        ///404 `USER_NOT_FOUND`: The account was deleted between two steps of a flow. Discard the tokens and start from the beginning.
         #[non_exhaustive]
         UserNotFound {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again.
+        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or came with less than 500 bytes a second. The connection is closed. Send the request again.
         #[non_exhaustive]
         RequestTimeout {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
@@ -7544,111 +7544,111 @@ pub mod types {
         PayloadTooLarge {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The body came with a Content-Type other than `application/json`, or with none.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///429 `RESEND_COOLDOWN`: The last code mail of this challenge is too young (60 seconds by default, doubling with each resend). The code already mailed stays good. Offer the button again after `retryAfter` seconds.
+        ///429 `RESEND_COOLDOWN`: The last code of this challenge was sent too recently (60 seconds by default, doubled with each resend). That code stays valid. Offer the button again after `retryAfter` seconds.
         #[non_exhaustive]
         ResendCooldown {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds until the next resend is let in; the same number as in the header Retry-After.
+            ///Seconds until the next resend is allowed. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///429 `MAX_RESEND_LIMIT`: This challenge has used its resends (3 by default, switches to `email` included). More would not help a mailbox that gets none: check the address and the spam folder, then start again after `retryAfter` seconds.
+        ///429 `MAX_RESEND_LIMIT`: This challenge has used all its resends (3 by default, including switches to `email`). If the mailbox receives nothing, check the address and the spam folder, then start again after `retryAfter` seconds.
         #[non_exhaustive]
         MaxResendLimit {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds until a new challenge may be started; the same number as in the header Retry-After.
+            ///Seconds until a new challenge may be started. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///429 `TOO_MANY_MFA_EMAILS`: The account has had as many code mails as it may have (6 an hour, 20 a day by default), over all sign-ins and set-ups, or over all else that its sessions begin. Wait `retryAfter` seconds, use a code already mailed, or switch to the authenticator.
+        ///429 `TOO_MANY_MFA_EMAILS`: The account has reached its limit of code mails (6 an hour, 20 a day by default). Mails for sign-ins and set-ups have one limit, and mails for everything else that its sessions begin have another. Wait `retryAfter` seconds, use a code that was already mailed, or switch to the authenticator.
         #[non_exhaustive]
         TooManyMfaEmails {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds until the next code mail may be sent; the same number as in the header Retry-After.
+            ///Seconds until the next code mail may be sent. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///429 `TOO_MANY_MFA_SMS`: The account or its number has had as many SMS as it may have (4 an hour, 6 a day by default), over all sign-ins and set-ups, or over all else that its sessions begin. Wait `retryAfter` seconds, use a code already sent, or switch to another method.
+        ///429 `TOO_MANY_MFA_SMS`: The account or its number has reached its limit of SMS (4 an hour, 6 a day by default). SMS for sign-ins and set-ups have one limit, and SMS for everything else that its sessions begin have another. Wait `retryAfter` seconds, use a code that was already sent, or switch to another method.
         #[non_exhaustive]
         TooManyMfaSms {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds until the next SMS may be sent; the same number as in the header Retry-After.
+            ///Seconds until the next SMS may be sent. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///429 `TOO_MANY_REQUESTS`: The caller's network has made too many calls that send mail (30 an hour by default). Wait `retryAfter` seconds. Behind a proxy, have the operator name it as trusted, or all users share one limit.
+        ///429 `TOO_MANY_REQUESTS`: The caller's network has made too many calls of a limited kind, such as those that send mail (30 an hour by default), or the account has requested too many sets of recovery codes. Wait `retryAfter` seconds. If the server is behind a proxy, ask the operator to name the proxy as trusted. Otherwise all users share one limit.
         #[non_exhaustive]
         TooManyRequests {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds to wait before the next try; the same number as in the header Retry-After.
+            ///Seconds to wait before the next try. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///429 `TOO_MANY_MFA_ATTEMPTS`: The tries of this challenge are used up (5 by default), or wrong codes over several challenges have made the method wait. A right code is refused as well. Start a new flow after `retryAfter` seconds, which is at once where only this challenge is used up; another `mfaToken` does not shorten a longer wait.
+        ///429 `TOO_MANY_MFA_ATTEMPTS`: All tries of this challenge are used (5 by default), or the method must wait after wrong codes in several challenges. Even a right code is refused. Start a new flow after `retryAfter` seconds. If only this challenge is used up, that is at once. Another `mfaToken` does not shorten a longer wait.
         #[non_exhaustive]
         TooManyMfaAttempts {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds until a new challenge is let in; the same number as in the header Retry-After.
+            ///Seconds until a new challenge is accepted. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
+        ///500 `INTERNAL`: The server failed. What the request had begun was rolled back. Try again once. If the error stays, give the `requestId` to the operator, who can find the cause in the log.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full or its database cannot be reached. Nothing took effect. Repeat the request after `retryAfter` seconds; calls that carry a code are better left to the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds to wait before the next try; the same number as in the header Retry-After.
+            ///Seconds to wait before the next try. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
@@ -7801,56 +7801,56 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum ResetPasswordError {
-        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a length. `errors` names each field as it is called in JSON (`body` when there is no field to name) and never repeats the value. Correct those fields and send the request again; sent unchanged it fails again.
+        ///400 `VALIDATION`: The request cannot be read, or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a wrong length. `errors` names each field as in JSON (`body` if there is no field to name) and never repeats the value. Correct those fields and send the request again. Unchanged, it fails again.
         #[non_exhaustive]
         Validation {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///One entry for each field that was refused.
             errors: Vec<InvalidField>,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `RESET_TOKEN_INVALID`: The link or the code works no more: it was used, or a newer mail took its place, or there never was one. Ask for a new mail with `POST /identity/password/forgot`.
+        ///400 `RESET_TOKEN_INVALID`: The link or the code does not work: it was used, a newer mail replaced it, or it never existed. Request a new mail with `POST /identity/password/forgot`.
         #[non_exhaustive]
         ResetTokenInvalid {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `RESET_TOKEN_EXPIRED`: The link or the code was good but is too old. Ask for a new mail with `POST /identity/password/forgot`.
+        ///400 `RESET_TOKEN_EXPIRED`: The link or the code has expired. Request a new mail with `POST /identity/password/forgot`.
         #[non_exhaustive]
         ResetTokenExpired {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `INVALID_RESET_CODE`: The code is not the one of the newest mail to this address. One try is spent: `attemptsRemaining` says how many are left. The link of the mail works in any case.
+        ///400 `INVALID_RESET_CODE`: The code is not the one of the newest mail to this address. One try is used: `attemptsRemaining` says how many are left. The link of the mail still works.
         #[non_exhaustive]
         InvalidResetCode {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///How many more codes this mail takes. 0 means that only its link works.
+            ///How many more codes this mail accepts. 0 means that only its link works.
             attempts_remaining: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again.
+        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or came with less than 500 bytes a second. The connection is closed. Send the request again.
         #[non_exhaustive]
         RequestTimeout {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
@@ -7860,51 +7860,51 @@ pub mod types {
         PayloadTooLarge {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The body came with a Content-Type other than `application/json`, or with none.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///429 `TOO_MANY_RESET_ATTEMPTS`: The tries of the mailed code are used up (5 by default), or too many wrong ones were sent for this address (50 in 30 days by default). A right code is refused as well; the link of the mail works.
+        ///429 `TOO_MANY_RESET_ATTEMPTS`: All tries of the mailed code are used (5 by default), or too many wrong codes were sent for this address (50 in 30 days by default). Even a right code is refused. The link of the mail still works.
         #[non_exhaustive]
         TooManyResetAttempts {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds until another code makes sense; the same number as in the header Retry-After.
+            ///Seconds until another code is accepted. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
+        ///500 `INTERNAL`: The server failed. What the request had begun was rolled back. Try again once. If the error stays, give the `requestId` to the operator, who can find the cause in the log.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full or its database cannot be reached. Nothing took effect. Repeat the request after `retryAfter` seconds; calls that carry a code are better left to the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds to wait before the next try; the same number as in the header Retry-After.
+            ///Seconds to wait before the next try. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
@@ -8010,88 +8010,88 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum SetPrimaryMfaMethodError {
-        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a length. `errors` names each field as it is called in JSON (`body` when there is no field to name) and never repeats the value. Correct those fields and send the request again; sent unchanged it fails again.
+        ///400 `VALIDATION`: The request cannot be read, or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a wrong length. `errors` names each field as in JSON (`body` if there is no field to name) and never repeats the value. Correct those fields and send the request again. Unchanged, it fails again.
         #[non_exhaustive]
         Validation {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///One entry for each field that was refused.
             errors: Vec<InvalidField>,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_METHOD_NOT_ENABLED`: The account has MFA, but not by this method. Offer one of `mfaMethods` from the sign-in answer or from `GET /identity/me`.
+        ///400 `MFA_METHOD_NOT_ENABLED`: The account has a second factor, but not this method. Offer one of `mfaMethods` from the sign-in answer or from `GET /identity/me`.
         #[non_exhaustive]
         MfaMethodNotEnabled {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_INVALID`: No bearer was sent, or it is malformed, forged, of another kind, or its session has ended (signed out, ended by a reused refresh token, by a first MFA method, or by an administrator). Refreshing does not help: sign in again.
+        ///401 `TOKEN_INVALID`: No bearer was sent, or it is malformed, forged or of another kind, or its session has ended (by a sign-out, a reused refresh token, a first MFA method, or an administrator). A refresh does not help: sign in again.
         #[non_exhaustive]
         TokenInvalid {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_EXPIRED`: The access token is past its lifetime (15 minutes by default): get a new one with `POST /identity/token/refresh` and repeat the request. From the refresh operation itself it means that the session has run out: sign in again.
+        ///401 `TOKEN_EXPIRED`: The access token has expired (after 15 minutes by default). Get a new one with `POST /identity/token/refresh` and repeat the request. If the refresh operation itself answers this, the session has ended: sign in again.
         #[non_exhaustive]
         TokenExpired {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `INSUFFICIENT_USER_AUTHENTICATION`: The bearer is good but its sign-in is too old, or was made without the second factor that the account now has (RFC 9470). Lift the session with `POST /identity/step-up`, or sign in again, second factor included, and repeat the request with the new access token; refreshing does not make a sign-in younger.
+        ///401 `INSUFFICIENT_USER_AUTHENTICATION`: The bearer is valid, but its sign-in is too old, or was made without the second factor that the account has now (RFC 9470). Give fresh proof with `POST /identity/step-up`, or sign in again with the second factor. Then repeat the request with the new access token. A refresh does not help.
         #[non_exhaustive]
         InsufficientUserAuthentication {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///The oldest sign-in this operation accepts, in seconds; the same number as `max_age` in WWW-Authenticate.
+            ///The greatest age of a sign-in that this operation accepts, in seconds. Equal to `max_age` in WWW-Authenticate.
             max_age: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///404 `FACTOR_NOT_FOUND`: The account has no method of this id; it may have been removed meanwhile. Read `GET /identity/mfa/methods` again.
+        ///404 `FACTOR_NOT_FOUND`: The account has no method with this id. It may have been removed meanwhile. Read `GET /identity/mfa/methods` again.
         #[non_exhaustive]
         FactorNotFound {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
+        ///500 `INTERNAL`: The server failed. What the request had begun was rolled back. Try again once. If the error stays, give the `requestId` to the operator, who can find the cause in the log.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full or its database cannot be reached. Nothing took effect. Repeat the request after `retryAfter` seconds; calls that carry a code are better left to the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds to wait before the next try; the same number as in the header Retry-After.
+            ///Seconds to wait before the next try. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
@@ -8182,96 +8182,96 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum SetupMfaError {
-        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a length. `errors` names each field as it is called in JSON (`body` when there is no field to name) and never repeats the value. Correct those fields and send the request again; sent unchanged it fails again.
+        ///400 `VALIDATION`: The request cannot be read, or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a wrong length. `errors` names each field as in JSON (`body` if there is no field to name) and never repeats the value. Correct those fields and send the request again. Unchanged, it fails again.
         #[non_exhaustive]
         Validation {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///One entry for each field that was refused.
             errors: Vec<InvalidField>,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `INVALID_MFA_METHOD`: `method` is a word that names no MFA method, or one that this step does not take: `recovery_code` is never set up, `passkey` is removed with `DELETE /identity/mfa/methods/{factorId}`.
+        ///400 `INVALID_MFA_METHOD`: `method` names no MFA method, or one that this step does not accept: `recovery_code` cannot be set up, and `passkey` is removed with `DELETE /identity/mfa/methods/{factorId}`.
         #[non_exhaustive]
         InvalidMfaMethod {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `INVALID_PASSWORD`: The current password that confirms a change of factors is wrong. It counts as a failed password try (see `TOO_MANY_PASSWORD_ATTEMPTS`). Ask the user for the password again; the session stays signed in.
+        ///400 `INVALID_PASSWORD`: The current password, which confirms a change of the methods, is wrong. It counts as a failed password try (see `TOO_MANY_PASSWORD_ATTEMPTS`). Ask the user for the password again. The session stays signed in.
         #[non_exhaustive]
         InvalidPassword {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_ALREADY_ENABLED`: Set-up was asked for a method that is already on, or a name that another one of the same method has. Nothing changed. To move it to another device or mailbox, disable the method first; to add another authenticator or passkey, send a new `name`.
+        ///400 `MFA_ALREADY_ENABLED`: The method to set up is on already, or another one of the same method has this name. Nothing changed. To move the method to another device or mailbox, turn it off first. To add another authenticator or passkey, send a new `name`.
         #[non_exhaustive]
         MfaAlreadyEnabled {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_METHOD_UNAVAILABLE`: The server does not offer this method: SMS is off or does not reach this country, or the account has no mailbox. Offer the other methods; the operator can change it.
+        ///400 `MFA_METHOD_UNAVAILABLE`: The server does not offer this method: SMS is off or does not reach this country, or the account has no mailbox. Offer the other methods. The operator can change this.
         #[non_exhaustive]
         MfaMethodUnavailable {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_INVALID`: No bearer was sent, or it is malformed, forged, of another kind, or its session has ended (signed out, ended by a reused refresh token, by a first MFA method, or by an administrator). Refreshing does not help: sign in again.
+        ///401 `TOKEN_INVALID`: No bearer was sent, or it is malformed, forged or of another kind, or its session has ended (by a sign-out, a reused refresh token, a first MFA method, or an administrator). A refresh does not help: sign in again.
         #[non_exhaustive]
         TokenInvalid {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_EXPIRED`: The access token is past its lifetime (15 minutes by default): get a new one with `POST /identity/token/refresh` and repeat the request. From the refresh operation itself it means that the session has run out: sign in again.
+        ///401 `TOKEN_EXPIRED`: The access token has expired (after 15 minutes by default). Get a new one with `POST /identity/token/refresh` and repeat the request. If the refresh operation itself answers this, the session has ended: sign in again.
         #[non_exhaustive]
         TokenExpired {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `INSUFFICIENT_USER_AUTHENTICATION`: The bearer is good but its sign-in is too old, or was made without the second factor that the account now has (RFC 9470). Lift the session with `POST /identity/step-up`, or sign in again, second factor included, and repeat the request with the new access token; refreshing does not make a sign-in younger.
+        ///401 `INSUFFICIENT_USER_AUTHENTICATION`: The bearer is valid, but its sign-in is too old, or was made without the second factor that the account has now (RFC 9470). Give fresh proof with `POST /identity/step-up`, or sign in again with the second factor. Then repeat the request with the new access token. A refresh does not help.
         #[non_exhaustive]
         InsufficientUserAuthentication {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///The oldest sign-in this operation accepts, in seconds; the same number as `max_age` in WWW-Authenticate.
+            ///The greatest age of a sign-in that this operation accepts, in seconds. Equal to `max_age` in WWW-Authenticate.
             max_age: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again.
+        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or came with less than 500 bytes a second. The connection is closed. Send the request again.
         #[non_exhaustive]
         RequestTimeout {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
@@ -8281,87 +8281,87 @@ pub mod types {
         PayloadTooLarge {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The body came with a Content-Type other than `application/json`, or with none.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///429 `TOO_MANY_PASSWORD_ATTEMPTS`: Too many wrong passwords for this address from this network; the password sent was not looked at. The wait doubles with each further failure, up to 15 minutes by default, and is the same whether or not the address has an account.
+        ///429 `TOO_MANY_PASSWORD_ATTEMPTS`: Too many wrong passwords for this address came from this network. The password of this call was not checked. The wait doubles with each further failure, up to 15 minutes by default. It is the same whether or not the address has an account.
         #[non_exhaustive]
         TooManyPasswordAttempts {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds to wait before the next try; the same number as in the header Retry-After.
+            ///Seconds to wait before the next try. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///429 `TOO_MANY_MFA_EMAILS`: The account has had as many code mails as it may have (6 an hour, 20 a day by default), over all sign-ins and set-ups, or over all else that its sessions begin. Wait `retryAfter` seconds, use a code already mailed, or switch to the authenticator.
+        ///429 `TOO_MANY_MFA_EMAILS`: The account has reached its limit of code mails (6 an hour, 20 a day by default). Mails for sign-ins and set-ups have one limit, and mails for everything else that its sessions begin have another. Wait `retryAfter` seconds, use a code that was already mailed, or switch to the authenticator.
         #[non_exhaustive]
         TooManyMfaEmails {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds until the next code mail may be sent; the same number as in the header Retry-After.
+            ///Seconds until the next code mail may be sent. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///429 `TOO_MANY_MFA_SMS`: The account or its number has had as many SMS as it may have (4 an hour, 6 a day by default), over all sign-ins and set-ups, or over all else that its sessions begin. Wait `retryAfter` seconds, use a code already sent, or switch to another method.
+        ///429 `TOO_MANY_MFA_SMS`: The account or its number has reached its limit of SMS (4 an hour, 6 a day by default). SMS for sign-ins and set-ups have one limit, and SMS for everything else that its sessions begin have another. Wait `retryAfter` seconds, use a code that was already sent, or switch to another method.
         #[non_exhaustive]
         TooManyMfaSms {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds until the next SMS may be sent; the same number as in the header Retry-After.
+            ///Seconds until the next SMS may be sent. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///429 `TOO_MANY_REQUESTS`: The caller's network has made too many calls that send mail (30 an hour by default). Wait `retryAfter` seconds. Behind a proxy, have the operator name it as trusted, or all users share one limit.
+        ///429 `TOO_MANY_REQUESTS`: The caller's network has made too many calls of a limited kind, such as those that send mail (30 an hour by default), or the account has requested too many sets of recovery codes. Wait `retryAfter` seconds. If the server is behind a proxy, ask the operator to name the proxy as trusted. Otherwise all users share one limit.
         #[non_exhaustive]
         TooManyRequests {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds to wait before the next try; the same number as in the header Retry-After.
+            ///Seconds to wait before the next try. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
+        ///500 `INTERNAL`: The server failed. What the request had begun was rolled back. Try again once. If the error stays, give the `requestId` to the operator, who can find the cause in the log.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full or its database cannot be reached. Nothing took effect. Repeat the request after `retryAfter` seconds; calls that carry a code are better left to the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds to wait before the next try; the same number as in the header Retry-After.
+            ///Seconds to wait before the next try. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
@@ -8520,56 +8520,56 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum SignInWithPasskeyError {
-        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a length. `errors` names each field as it is called in JSON (`body` when there is no field to name) and never repeats the value. Correct those fields and send the request again; sent unchanged it fails again.
+        ///400 `VALIDATION`: The request cannot be read, or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a wrong length. `errors` names each field as in JSON (`body` if there is no field to name) and never repeats the value. Correct those fields and send the request again. Unchanged, it fails again.
         #[non_exhaustive]
         Validation {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///One entry for each field that was refused.
             errors: Vec<InvalidField>,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_TOKEN_INVALID`: The `mfaToken` is unknown, malformed, already used, replaced, or belongs to another user than the bearer sent with it. It never becomes valid again: go back to the operation that issued it. The same is said of a `passkeyToken` and of the token of a mailed link.
+        ///400 `MFA_TOKEN_INVALID`: The `mfaToken` is unknown, malformed, already used, replaced, or of another user than the bearer sent with it. It never becomes valid again: go back to the operation that issued it. A `passkeyToken` and the token of a mailed link get the same error.
         #[non_exhaustive]
         MfaTokenInvalid {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_TOKEN_EXPIRED`: The `mfaToken` was good but its lifetime (10 minutes by default) is over. Go back to the operation that issued it for a new one.
+        ///400 `MFA_TOKEN_EXPIRED`: The `mfaToken` has expired (after 10 minutes by default). Go back to the operation that issued it, and get a new one.
         #[non_exhaustive]
         MfaTokenExpired {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `PASSKEY_REFUSED`: The credential does not verify: made for other options, by another site, by a passkey that the account does not have or that was copied, or without the user verification it needs. One try is spent, and the options with it: ask for new ones with the same `mfaToken`, or begin again where that is not offered.
+        ///400 `PASSKEY_REFUSED`: The credential does not verify. It was made for other options or by another site, its passkey is not of this account or was copied, or it lacks the required user verification. One try is used, and the options with it. Request new ones with the same `mfaToken`, or begin again if that is not possible.
         #[non_exhaustive]
         PasskeyRefused {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///How many more tries this challenge takes. 0 means that it is over: start again.
+            ///How many more tries this challenge allows. 0 means that it is over: start again.
             attempts_remaining: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again.
+        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or came with less than 500 bytes a second. The connection is closed. Send the request again.
         #[non_exhaustive]
         RequestTimeout {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
@@ -8579,39 +8579,39 @@ pub mod types {
         PayloadTooLarge {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The body came with a Content-Type other than `application/json`, or with none.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
+        ///500 `INTERNAL`: The server failed. What the request had begun was rolled back. Try again once. If the error stays, give the `requestId` to the operator, who can find the cause in the log.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full or its database cannot be reached. Nothing took effect. Repeat the request after `retryAfter` seconds; calls that carry a code are better left to the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds to wait before the next try; the same number as in the header Retry-After.
+            ///Seconds to wait before the next try. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
@@ -8709,104 +8709,104 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum SwitchMfaMethodError {
-        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a length. `errors` names each field as it is called in JSON (`body` when there is no field to name) and never repeats the value. Correct those fields and send the request again; sent unchanged it fails again.
+        ///400 `VALIDATION`: The request cannot be read, or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a wrong length. `errors` names each field as in JSON (`body` if there is no field to name) and never repeats the value. Correct those fields and send the request again. Unchanged, it fails again.
         #[non_exhaustive]
         Validation {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///One entry for each field that was refused.
             errors: Vec<InvalidField>,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `INVALID_MFA_METHOD`: `method` is a word that names no MFA method, or one that this step does not take: `recovery_code` is never set up, `passkey` is removed with `DELETE /identity/mfa/methods/{factorId}`.
+        ///400 `INVALID_MFA_METHOD`: `method` names no MFA method, or one that this step does not accept: `recovery_code` cannot be set up, and `passkey` is removed with `DELETE /identity/mfa/methods/{factorId}`.
         #[non_exhaustive]
         InvalidMfaMethod {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_TOKEN_INVALID`: The `mfaToken` is unknown, malformed, already used, replaced, or belongs to another user than the bearer sent with it. It never becomes valid again: go back to the operation that issued it. The same is said of a `passkeyToken` and of the token of a mailed link.
+        ///400 `MFA_TOKEN_INVALID`: The `mfaToken` is unknown, malformed, already used, replaced, or of another user than the bearer sent with it. It never becomes valid again: go back to the operation that issued it. A `passkeyToken` and the token of a mailed link get the same error.
         #[non_exhaustive]
         MfaTokenInvalid {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_TOKEN_EXPIRED`: The `mfaToken` was good but its lifetime (10 minutes by default) is over. Go back to the operation that issued it for a new one.
+        ///400 `MFA_TOKEN_EXPIRED`: The `mfaToken` has expired (after 10 minutes by default). Go back to the operation that issued it, and get a new one.
         #[non_exhaustive]
         MfaTokenExpired {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_WRONG_PURPOSE`: The `mfaToken` is good but belongs to another flow: a set-up token was sent to sign-in, for example. This is a mistake in the client; the token stays good for the operation it was issued for, and no try is spent.
+        ///400 `MFA_WRONG_PURPOSE`: The `mfaToken` is valid but belongs to another flow: for example, a set-up token was sent to sign-in. This is a mistake in the client. The token stays valid for the operation it was issued for, and no try is used.
         #[non_exhaustive]
         MfaWrongPurpose {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_NOT_ENABLED`: The account has no MFA method on at all, so there is nothing to switch to or to disable. Read `mfaMethods` of the user again before offering this step.
+        ///400 `MFA_NOT_ENABLED`: No method is on for this account, so there is nothing to switch to or to turn off. Read `mfaMethods` of the user again before you offer this step.
         #[non_exhaustive]
         MfaNotEnabled {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_METHOD_NOT_ENABLED`: The account has MFA, but not by this method. Offer one of `mfaMethods` from the sign-in answer or from `GET /identity/me`.
+        ///400 `MFA_METHOD_NOT_ENABLED`: The account has a second factor, but not this method. Offer one of `mfaMethods` from the sign-in answer or from `GET /identity/me`.
         #[non_exhaustive]
         MfaMethodNotEnabled {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///403 `MFA_METHOD_LOCKED`: Too many wrong codes since the last right one have stopped this method for good (50 by default). It is still asked for at sign-in. Switch to another enabled method, or have an administrator lift the stop; waiting does not.
+        ///403 `MFA_METHOD_LOCKED`: Too many wrong codes since the last right one have locked this method (50 by default). Sign-in still asks for it. Sign in with another method or a recovery code, which also unlocks it, or ask an administrator to unlock it. Waiting does not help.
         #[non_exhaustive]
         MfaMethodLocked {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///404 `USER_NOT_FOUND`: The account was deleted between two steps of a flow, although the token was good when it was issued. Forget the tokens and start from the beginning.
+        ///404 `USER_NOT_FOUND`: The account was deleted between two steps of a flow. Discard the tokens and start from the beginning.
         #[non_exhaustive]
         UserNotFound {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again.
+        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or came with less than 500 bytes a second. The connection is closed. Send the request again.
         #[non_exhaustive]
         RequestTimeout {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
@@ -8816,87 +8816,87 @@ pub mod types {
         PayloadTooLarge {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The body came with a Content-Type other than `application/json`, or with none.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///429 `TOO_MANY_MFA_EMAILS`: The account has had as many code mails as it may have (6 an hour, 20 a day by default), over all sign-ins and set-ups, or over all else that its sessions begin. Wait `retryAfter` seconds, use a code already mailed, or switch to the authenticator.
+        ///429 `TOO_MANY_MFA_EMAILS`: The account has reached its limit of code mails (6 an hour, 20 a day by default). Mails for sign-ins and set-ups have one limit, and mails for everything else that its sessions begin have another. Wait `retryAfter` seconds, use a code that was already mailed, or switch to the authenticator.
         #[non_exhaustive]
         TooManyMfaEmails {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds until the next code mail may be sent; the same number as in the header Retry-After.
+            ///Seconds until the next code mail may be sent. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///429 `TOO_MANY_MFA_SMS`: The account or its number has had as many SMS as it may have (4 an hour, 6 a day by default), over all sign-ins and set-ups, or over all else that its sessions begin. Wait `retryAfter` seconds, use a code already sent, or switch to another method.
+        ///429 `TOO_MANY_MFA_SMS`: The account or its number has reached its limit of SMS (4 an hour, 6 a day by default). SMS for sign-ins and set-ups have one limit, and SMS for everything else that its sessions begin have another. Wait `retryAfter` seconds, use a code that was already sent, or switch to another method.
         #[non_exhaustive]
         TooManyMfaSms {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds until the next SMS may be sent; the same number as in the header Retry-After.
+            ///Seconds until the next SMS may be sent. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///429 `TOO_MANY_REQUESTS`: The caller's network has made too many calls that send mail (30 an hour by default). Wait `retryAfter` seconds. Behind a proxy, have the operator name it as trusted, or all users share one limit.
+        ///429 `TOO_MANY_REQUESTS`: The caller's network has made too many calls of a limited kind, such as those that send mail (30 an hour by default), or the account has requested too many sets of recovery codes. Wait `retryAfter` seconds. If the server is behind a proxy, ask the operator to name the proxy as trusted. Otherwise all users share one limit.
         #[non_exhaustive]
         TooManyRequests {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds to wait before the next try; the same number as in the header Retry-After.
+            ///Seconds to wait before the next try. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///429 `TOO_MANY_MFA_ATTEMPTS`: The tries of this challenge are used up (5 by default), or wrong codes over several challenges have made the method wait. A right code is refused as well. Start a new flow after `retryAfter` seconds, which is at once where only this challenge is used up; another `mfaToken` does not shorten a longer wait.
+        ///429 `TOO_MANY_MFA_ATTEMPTS`: All tries of this challenge are used (5 by default), or the method must wait after wrong codes in several challenges. Even a right code is refused. Start a new flow after `retryAfter` seconds. If only this challenge is used up, that is at once. Another `mfaToken` does not shorten a longer wait.
         #[non_exhaustive]
         TooManyMfaAttempts {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds until a new challenge is let in; the same number as in the header Retry-After.
+            ///Seconds until a new challenge is accepted. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
+        ///500 `INTERNAL`: The server failed. What the request had begun was rolled back. Try again once. If the error stays, give the `requestId` to the operator, who can find the cause in the log.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full or its database cannot be reached. Nothing took effect. Repeat the request after `retryAfter` seconds; calls that carry a code are better left to the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds to wait before the next try; the same number as in the header Retry-After.
+            ///Seconds to wait before the next try. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
@@ -9061,12 +9061,12 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum UndoEmailChangeError {
-        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a length. `errors` names each field as it is called in JSON (`body` when there is no field to name) and never repeats the value. Correct those fields and send the request again; sent unchanged it fails again.
+        ///400 `VALIDATION`: The request cannot be read, or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a wrong length. `errors` names each field as in JSON (`body` if there is no field to name) and never repeats the value. Correct those fields and send the request again. Unchanged, it fails again.
         #[non_exhaustive]
         Validation {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///One entry for each field that was refused.
             errors: Vec<InvalidField>,
@@ -9093,12 +9093,12 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again.
+        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or came with less than 500 bytes a second. The connection is closed. Send the request again.
         #[non_exhaustive]
         RequestTimeout {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
@@ -9108,39 +9108,39 @@ pub mod types {
         PayloadTooLarge {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The body came with a Content-Type other than `application/json`, or with none.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
+        ///500 `INTERNAL`: The server failed. What the request had begun was rolled back. Try again once. If the error stays, give the `requestId` to the operator, who can find the cause in the log.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full or its database cannot be reached. Nothing took effect. Repeat the request after `retryAfter` seconds; calls that carry a code are better left to the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds to wait before the next try; the same number as in the header Retry-After.
+            ///Seconds to wait before the next try. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
@@ -9229,44 +9229,44 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum UpdateCurrentUserError {
-        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a length. `errors` names each field as it is called in JSON (`body` when there is no field to name) and never repeats the value. Correct those fields and send the request again; sent unchanged it fails again.
+        ///400 `VALIDATION`: The request cannot be read, or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a wrong length. `errors` names each field as in JSON (`body` if there is no field to name) and never repeats the value. Correct those fields and send the request again. Unchanged, it fails again.
         #[non_exhaustive]
         Validation {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///One entry for each field that was refused.
             errors: Vec<InvalidField>,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_INVALID`: No bearer was sent, or it is malformed, forged, of another kind, or its session has ended (signed out, ended by a reused refresh token, by a first MFA method, or by an administrator). Refreshing does not help: sign in again.
+        ///401 `TOKEN_INVALID`: No bearer was sent, or it is malformed, forged or of another kind, or its session has ended (by a sign-out, a reused refresh token, a first MFA method, or an administrator). A refresh does not help: sign in again.
         #[non_exhaustive]
         TokenInvalid {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_EXPIRED`: The access token is past its lifetime (15 minutes by default): get a new one with `POST /identity/token/refresh` and repeat the request. From the refresh operation itself it means that the session has run out: sign in again.
+        ///401 `TOKEN_EXPIRED`: The access token has expired (after 15 minutes by default). Get a new one with `POST /identity/token/refresh` and repeat the request. If the refresh operation itself answers this, the session has ended: sign in again.
         #[non_exhaustive]
         TokenExpired {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again.
+        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or came with less than 500 bytes a second. The connection is closed. Send the request again.
         #[non_exhaustive]
         RequestTimeout {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
@@ -9276,39 +9276,39 @@ pub mod types {
         PayloadTooLarge {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The body came with a Content-Type other than `application/json`, or with none.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
+        ///500 `INTERNAL`: The server failed. What the request had begun was rolled back. Try again once. If the error stays, give the `requestId` to the operator, who can find the cause in the log.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full or its database cannot be reached. Nothing took effect. Repeat the request after `retryAfter` seconds; calls that carry a code are better left to the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds to wait before the next try; the same number as in the header Retry-After.
+            ///Seconds to wait before the next try. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
@@ -9397,76 +9397,76 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum ValidateTokenError {
-        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a length. `errors` names each field as it is called in JSON (`body` when there is no field to name) and never repeats the value. Correct those fields and send the request again; sent unchanged it fails again.
+        ///400 `VALIDATION`: The request cannot be read, or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a wrong length. `errors` names each field as in JSON (`body` if there is no field to name) and never repeats the value. Correct those fields and send the request again. Unchanged, it fails again.
         #[non_exhaustive]
         Validation {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///One entry for each field that was refused.
             errors: Vec<InvalidField>,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_INVALID`: No bearer was sent, or it is malformed, forged, of another kind, or its session has ended (signed out, ended by a reused refresh token, by a first MFA method, or by an administrator). Refreshing does not help: sign in again.
+        ///401 `TOKEN_INVALID`: No bearer was sent, or it is malformed, forged or of another kind, or its session has ended (by a sign-out, a reused refresh token, a first MFA method, or an administrator). A refresh does not help: sign in again.
         #[non_exhaustive]
         TokenInvalid {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_EXPIRED`: The access token is past its lifetime (15 minutes by default): get a new one with `POST /identity/token/refresh` and repeat the request. From the refresh operation itself it means that the session has run out: sign in again.
+        ///401 `TOKEN_EXPIRED`: The access token has expired (after 15 minutes by default). Get a new one with `POST /identity/token/refresh` and repeat the request. If the refresh operation itself answers this, the session has ended: sign in again.
         #[non_exhaustive]
         TokenExpired {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `API_KEY_INVALID`: The key in X-API-Key is mistyped, unknown, expired or deleted. Check that it was copied whole; keys cannot be renewed, an administrator makes a new one.
+        ///401 `API_KEY_INVALID`: The key in X-API-Key is mistyped, unknown, expired or deleted. Check that it was copied completely. Keys cannot be renewed: an administrator makes a new one.
         #[non_exhaustive]
         ApiKeyInvalid {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///403 `FORBIDDEN`: The caller is known but is no administrator, or the maker of the API key is none any more. Signing in again does not help.
+        ///403 `FORBIDDEN`: The caller is not an administrator, or the maker of the API key no longer is one. Signing in again does not help.
         #[non_exhaustive]
         Forbidden {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///403 `INSUFFICIENT_SCOPE`: The credentials are good but lack the scope in `scope`; WWW-Authenticate says the same. Use an API key made with that scope.
+        ///403 `INSUFFICIENT_SCOPE`: The credentials are valid but lack the scope in `scope`. WWW-Authenticate says the same. Use an API key with that scope.
         #[non_exhaustive]
         InsufficientScope {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///The scope that is missing.
             scope: String,
             /// What all errors have.
             failure: Failure,
         },
-        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again.
+        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or came with less than 500 bytes a second. The connection is closed. Send the request again.
         #[non_exhaustive]
         RequestTimeout {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
@@ -9476,39 +9476,39 @@ pub mod types {
         PayloadTooLarge {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The body came with a Content-Type other than `application/json`, or with none.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
+        ///500 `INTERNAL`: The server failed. What the request had begun was rolled back. Try again once. If the error stays, give the `requestId` to the operator, who can find the cause in the log.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full or its database cannot be reached. Nothing took effect. Repeat the request after `retryAfter` seconds; calls that carry a code are better left to the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds to wait before the next try; the same number as in the header Retry-After.
+            ///Seconds to wait before the next try. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
@@ -9620,12 +9620,12 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum VerifyEmailChangeError {
-        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a length. `errors` names each field as it is called in JSON (`body` when there is no field to name) and never repeats the value. Correct those fields and send the request again; sent unchanged it fails again.
+        ///400 `VALIDATION`: The request cannot be read, or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a wrong length. `errors` names each field as in JSON (`body` if there is no field to name) and never repeats the value. Correct those fields and send the request again. Unchanged, it fails again.
         #[non_exhaustive]
         Validation {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///One entry for each field that was refused.
             errors: Vec<InvalidField>,
@@ -9664,32 +9664,32 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_INVALID`: No bearer was sent, or it is malformed, forged, of another kind, or its session has ended (signed out, ended by a reused refresh token, by a first MFA method, or by an administrator). Refreshing does not help: sign in again.
+        ///401 `TOKEN_INVALID`: No bearer was sent, or it is malformed, forged or of another kind, or its session has ended (by a sign-out, a reused refresh token, a first MFA method, or an administrator). A refresh does not help: sign in again.
         #[non_exhaustive]
         TokenInvalid {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_EXPIRED`: The access token is past its lifetime (15 minutes by default): get a new one with `POST /identity/token/refresh` and repeat the request. From the refresh operation itself it means that the session has run out: sign in again.
+        ///401 `TOKEN_EXPIRED`: The access token has expired (after 15 minutes by default). Get a new one with `POST /identity/token/refresh` and repeat the request. If the refresh operation itself answers this, the session has ended: sign in again.
         #[non_exhaustive]
         TokenExpired {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again.
+        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or came with less than 500 bytes a second. The connection is closed. Send the request again.
         #[non_exhaustive]
         RequestTimeout {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
@@ -9699,17 +9699,17 @@ pub mod types {
         PayloadTooLarge {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The body came with a Content-Type other than `application/json`, or with none.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
@@ -9726,24 +9726,24 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
+        ///500 `INTERNAL`: The server failed. What the request had begun was rolled back. Try again once. If the error stays, give the `requestId` to the operator, who can find the cause in the log.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full or its database cannot be reached. Nothing took effect. Repeat the request after `retryAfter` seconds; calls that carry a code are better left to the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds to wait before the next try; the same number as in the header Retry-After.
+            ///Seconds to wait before the next try. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
@@ -9863,144 +9863,144 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum VerifyMfaDisableError {
-        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a length. `errors` names each field as it is called in JSON (`body` when there is no field to name) and never repeats the value. Correct those fields and send the request again; sent unchanged it fails again.
+        ///400 `VALIDATION`: The request cannot be read, or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a wrong length. `errors` names each field as in JSON (`body` if there is no field to name) and never repeats the value. Correct those fields and send the request again. Unchanged, it fails again.
         #[non_exhaustive]
         Validation {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///One entry for each field that was refused.
             errors: Vec<InvalidField>,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_TOKEN_INVALID`: The `mfaToken` is unknown, malformed, already used, replaced, or belongs to another user than the bearer sent with it. It never becomes valid again: go back to the operation that issued it. The same is said of a `passkeyToken` and of the token of a mailed link.
+        ///400 `MFA_TOKEN_INVALID`: The `mfaToken` is unknown, malformed, already used, replaced, or of another user than the bearer sent with it. It never becomes valid again: go back to the operation that issued it. A `passkeyToken` and the token of a mailed link get the same error.
         #[non_exhaustive]
         MfaTokenInvalid {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_TOKEN_EXPIRED`: The `mfaToken` was good but its lifetime (10 minutes by default) is over. Go back to the operation that issued it for a new one.
+        ///400 `MFA_TOKEN_EXPIRED`: The `mfaToken` has expired (after 10 minutes by default). Go back to the operation that issued it, and get a new one.
         #[non_exhaustive]
         MfaTokenExpired {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_WRONG_PURPOSE`: The `mfaToken` is good but belongs to another flow: a set-up token was sent to sign-in, for example. This is a mistake in the client; the token stays good for the operation it was issued for, and no try is spent.
+        ///400 `MFA_WRONG_PURPOSE`: The `mfaToken` is valid but belongs to another flow: for example, a set-up token was sent to sign-in. This is a mistake in the client. The token stays valid for the operation it was issued for, and no try is used.
         #[non_exhaustive]
         MfaWrongPurpose {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `INVALID_MFA_CODE`: The code is wrong, has an impossible form, is out of date or was already used. One try is spent: `attemptsRemaining` says how many are left. Ask for the code again with the same `mfaToken`. With `reason: already_used` the code was right but has opened something before: wait `retryAfter` seconds for the next one.
+        ///400 `INVALID_MFA_CODE`: The code is wrong, has an impossible form, is out of date or was already used. One try is used: `attemptsRemaining` says how many are left. Ask for the code again with the same `mfaToken`. `reason: already_used` means that the code was right but had been used before: wait `retryAfter` seconds for the next one.
         #[non_exhaustive]
         InvalidMfaCode {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///How many more codes this challenge takes. 0 means that it is dead: start again.
+            ///How many more codes this challenge accepts. 0 means that it is over: start again.
             attempts_remaining: u32,
-            ///Sent only when there is something better to say than wrong: the code was used before.
+            ///Sent only if the code was right but had been used before.
             reason: Option<InvalidCodeReason>,
-            ///Seconds until the authenticator app shows the next code; sent only with `reason: already_used`.
+            ///Seconds until the authenticator app shows the next code. Sent only with `reason: already_used`.
             retry_after: Option<u32>,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `AUTHENTICATOR_CLOCK_OFF`: The code is right for another moment within 10 minutes: the clock of the device that made it is off. Only who is signed in is told. One try is spent. Have the user set the clock of the device automatically, then ask for the next code with the same `mfaToken`.
+        ///400 `AUTHENTICATOR_CLOCK_OFF`: The code is right for another time within 10 minutes: the clock of the device that made it is wrong. Only a signed-in caller gets this error. One try is used. Ask the user to set the device's clock automatically, then ask for the next code with the same `mfaToken`.
         #[non_exhaustive]
         AuthenticatorClockOff {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///How many more codes this challenge takes. 0 means that it is dead: start again.
+            ///How many more codes this challenge accepts. 0 means that it is over: start again.
             attempts_remaining: u32,
-            ///How far the clock of the device is off, in seconds: positive when it is ahead, negative when it is behind.
+            ///How far the clock of the device is off, in seconds: positive if it is ahead, negative if it is behind.
             offset_seconds: i32,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_METHOD_NOT_ENABLED`: The account has MFA, but not by this method. Offer one of `mfaMethods` from the sign-in answer or from `GET /identity/me`.
+        ///400 `MFA_METHOD_NOT_ENABLED`: The account has a second factor, but not this method. Offer one of `mfaMethods` from the sign-in answer or from `GET /identity/me`.
         #[non_exhaustive]
         MfaMethodNotEnabled {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_INVALID`: No bearer was sent, or it is malformed, forged, of another kind, or its session has ended (signed out, ended by a reused refresh token, by a first MFA method, or by an administrator). Refreshing does not help: sign in again.
+        ///401 `TOKEN_INVALID`: No bearer was sent, or it is malformed, forged or of another kind, or its session has ended (by a sign-out, a reused refresh token, a first MFA method, or an administrator). A refresh does not help: sign in again.
         #[non_exhaustive]
         TokenInvalid {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_EXPIRED`: The access token is past its lifetime (15 minutes by default): get a new one with `POST /identity/token/refresh` and repeat the request. From the refresh operation itself it means that the session has run out: sign in again.
+        ///401 `TOKEN_EXPIRED`: The access token has expired (after 15 minutes by default). Get a new one with `POST /identity/token/refresh` and repeat the request. If the refresh operation itself answers this, the session has ended: sign in again.
         #[non_exhaustive]
         TokenExpired {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///403 `MFA_METHOD_LOCKED`: Too many wrong codes since the last right one have stopped this method for good (50 by default). It is still asked for at sign-in. Switch to another enabled method, or have an administrator lift the stop; waiting does not.
+        ///403 `MFA_METHOD_LOCKED`: Too many wrong codes since the last right one have locked this method (50 by default). Sign-in still asks for it. Sign in with another method or a recovery code, which also unlocks it, or ask an administrator to unlock it. Waiting does not help.
         #[non_exhaustive]
         MfaMethodLocked {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///403 `MFA_ENFORCED`: A policy of the organisation demands a second factor, and this is the last method on. Set up another one first, or have an owner of the organisation end the policy.
+        ///403 `MFA_ENFORCED`: A policy of the organisation demands a second factor, and this is the last method that is on. Set up another one first, or ask an owner of the organisation to end the policy.
         #[non_exhaustive]
         MfaEnforced {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///404 `USER_NOT_FOUND`: The account was deleted between two steps of a flow, although the token was good when it was issued. Forget the tokens and start from the beginning.
+        ///404 `USER_NOT_FOUND`: The account was deleted between two steps of a flow. Discard the tokens and start from the beginning.
         #[non_exhaustive]
         UserNotFound {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again.
+        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or came with less than 500 bytes a second. The connection is closed. Send the request again.
         #[non_exhaustive]
         RequestTimeout {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
@@ -10010,51 +10010,51 @@ pub mod types {
         PayloadTooLarge {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The body came with a Content-Type other than `application/json`, or with none.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///429 `TOO_MANY_MFA_ATTEMPTS`: The tries of this challenge are used up (5 by default), or wrong codes over several challenges have made the method wait. A right code is refused as well. Start a new flow after `retryAfter` seconds, which is at once where only this challenge is used up; another `mfaToken` does not shorten a longer wait.
+        ///429 `TOO_MANY_MFA_ATTEMPTS`: All tries of this challenge are used (5 by default), or the method must wait after wrong codes in several challenges. Even a right code is refused. Start a new flow after `retryAfter` seconds. If only this challenge is used up, that is at once. Another `mfaToken` does not shorten a longer wait.
         #[non_exhaustive]
         TooManyMfaAttempts {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds until a new challenge is let in; the same number as in the header Retry-After.
+            ///Seconds until a new challenge is accepted. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
+        ///500 `INTERNAL`: The server failed. What the request had begun was rolled back. Try again once. If the error stays, give the `requestId` to the operator, who can find the cause in the log.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full or its database cannot be reached. Nothing took effect. Repeat the request after `retryAfter` seconds; calls that carry a code are better left to the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds to wait before the next try; the same number as in the header Retry-After.
+            ///Seconds to wait before the next try. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
@@ -10222,100 +10222,100 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum VerifyMfaLoginError {
-        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a length. `errors` names each field as it is called in JSON (`body` when there is no field to name) and never repeats the value. Correct those fields and send the request again; sent unchanged it fails again.
+        ///400 `VALIDATION`: The request cannot be read, or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a wrong length. `errors` names each field as in JSON (`body` if there is no field to name) and never repeats the value. Correct those fields and send the request again. Unchanged, it fails again.
         #[non_exhaustive]
         Validation {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///One entry for each field that was refused.
             errors: Vec<InvalidField>,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_TOKEN_INVALID`: The `mfaToken` is unknown, malformed, already used, replaced, or belongs to another user than the bearer sent with it. It never becomes valid again: go back to the operation that issued it. The same is said of a `passkeyToken` and of the token of a mailed link.
+        ///400 `MFA_TOKEN_INVALID`: The `mfaToken` is unknown, malformed, already used, replaced, or of another user than the bearer sent with it. It never becomes valid again: go back to the operation that issued it. A `passkeyToken` and the token of a mailed link get the same error.
         #[non_exhaustive]
         MfaTokenInvalid {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_TOKEN_EXPIRED`: The `mfaToken` was good but its lifetime (10 minutes by default) is over. Go back to the operation that issued it for a new one.
+        ///400 `MFA_TOKEN_EXPIRED`: The `mfaToken` has expired (after 10 minutes by default). Go back to the operation that issued it, and get a new one.
         #[non_exhaustive]
         MfaTokenExpired {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_WRONG_PURPOSE`: The `mfaToken` is good but belongs to another flow: a set-up token was sent to sign-in, for example. This is a mistake in the client; the token stays good for the operation it was issued for, and no try is spent.
+        ///400 `MFA_WRONG_PURPOSE`: The `mfaToken` is valid but belongs to another flow: for example, a set-up token was sent to sign-in. This is a mistake in the client. The token stays valid for the operation it was issued for, and no try is used.
         #[non_exhaustive]
         MfaWrongPurpose {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `INVALID_MFA_CODE`: The code is wrong, has an impossible form, is out of date or was already used. One try is spent: `attemptsRemaining` says how many are left. Ask for the code again with the same `mfaToken`. With `reason: already_used` the code was right but has opened something before: wait `retryAfter` seconds for the next one.
+        ///400 `INVALID_MFA_CODE`: The code is wrong, has an impossible form, is out of date or was already used. One try is used: `attemptsRemaining` says how many are left. Ask for the code again with the same `mfaToken`. `reason: already_used` means that the code was right but had been used before: wait `retryAfter` seconds for the next one.
         #[non_exhaustive]
         InvalidMfaCode {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///How many more codes this challenge takes. 0 means that it is dead: start again.
+            ///How many more codes this challenge accepts. 0 means that it is over: start again.
             attempts_remaining: u32,
-            ///Sent only when there is something better to say than wrong: the code was used before.
+            ///Sent only if the code was right but had been used before.
             reason: Option<InvalidCodeReason>,
-            ///Seconds until the authenticator app shows the next code; sent only with `reason: already_used`.
+            ///Seconds until the authenticator app shows the next code. Sent only with `reason: already_used`.
             retry_after: Option<u32>,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_METHOD_NOT_ENABLED`: The account has MFA, but not by this method. Offer one of `mfaMethods` from the sign-in answer or from `GET /identity/me`.
+        ///400 `MFA_METHOD_NOT_ENABLED`: The account has a second factor, but not this method. Offer one of `mfaMethods` from the sign-in answer or from `GET /identity/me`.
         #[non_exhaustive]
         MfaMethodNotEnabled {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///403 `MFA_METHOD_LOCKED`: Too many wrong codes since the last right one have stopped this method for good (50 by default). It is still asked for at sign-in. Switch to another enabled method, or have an administrator lift the stop; waiting does not.
+        ///403 `MFA_METHOD_LOCKED`: Too many wrong codes since the last right one have locked this method (50 by default). Sign-in still asks for it. Sign in with another method or a recovery code, which also unlocks it, or ask an administrator to unlock it. Waiting does not help.
         #[non_exhaustive]
         MfaMethodLocked {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///404 `USER_NOT_FOUND`: The account was deleted between two steps of a flow, although the token was good when it was issued. Forget the tokens and start from the beginning.
+        ///404 `USER_NOT_FOUND`: The account was deleted between two steps of a flow. Discard the tokens and start from the beginning.
         #[non_exhaustive]
         UserNotFound {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again.
+        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or came with less than 500 bytes a second. The connection is closed. Send the request again.
         #[non_exhaustive]
         RequestTimeout {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
@@ -10325,51 +10325,51 @@ pub mod types {
         PayloadTooLarge {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The body came with a Content-Type other than `application/json`, or with none.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///429 `TOO_MANY_MFA_ATTEMPTS`: The tries of this challenge are used up (5 by default), or wrong codes over several challenges have made the method wait. A right code is refused as well. Start a new flow after `retryAfter` seconds, which is at once where only this challenge is used up; another `mfaToken` does not shorten a longer wait.
+        ///429 `TOO_MANY_MFA_ATTEMPTS`: All tries of this challenge are used (5 by default), or the method must wait after wrong codes in several challenges. Even a right code is refused. Start a new flow after `retryAfter` seconds. If only this challenge is used up, that is at once. Another `mfaToken` does not shorten a longer wait.
         #[non_exhaustive]
         TooManyMfaAttempts {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds until a new challenge is let in; the same number as in the header Retry-After.
+            ///Seconds until a new challenge is accepted. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
+        ///500 `INTERNAL`: The server failed. What the request had begun was rolled back. Try again once. If the error stays, give the `requestId` to the operator, who can find the cause in the log.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full or its database cannot be reached. Nothing took effect. Repeat the request after `retryAfter` seconds; calls that carry a code are better left to the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds to wait before the next try; the same number as in the header Retry-After.
+            ///Seconds to wait before the next try. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
@@ -10506,144 +10506,144 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum VerifyMfaSetupError {
-        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a length. `errors` names each field as it is called in JSON (`body` when there is no field to name) and never repeats the value. Correct those fields and send the request again; sent unchanged it fails again.
+        ///400 `VALIDATION`: The request cannot be read, or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a wrong length. `errors` names each field as in JSON (`body` if there is no field to name) and never repeats the value. Correct those fields and send the request again. Unchanged, it fails again.
         #[non_exhaustive]
         Validation {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///One entry for each field that was refused.
             errors: Vec<InvalidField>,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_TOKEN_INVALID`: The `mfaToken` is unknown, malformed, already used, replaced, or belongs to another user than the bearer sent with it. It never becomes valid again: go back to the operation that issued it. The same is said of a `passkeyToken` and of the token of a mailed link.
+        ///400 `MFA_TOKEN_INVALID`: The `mfaToken` is unknown, malformed, already used, replaced, or of another user than the bearer sent with it. It never becomes valid again: go back to the operation that issued it. A `passkeyToken` and the token of a mailed link get the same error.
         #[non_exhaustive]
         MfaTokenInvalid {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_TOKEN_EXPIRED`: The `mfaToken` was good but its lifetime (10 minutes by default) is over. Go back to the operation that issued it for a new one.
+        ///400 `MFA_TOKEN_EXPIRED`: The `mfaToken` has expired (after 10 minutes by default). Go back to the operation that issued it, and get a new one.
         #[non_exhaustive]
         MfaTokenExpired {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_WRONG_PURPOSE`: The `mfaToken` is good but belongs to another flow: a set-up token was sent to sign-in, for example. This is a mistake in the client; the token stays good for the operation it was issued for, and no try is spent.
+        ///400 `MFA_WRONG_PURPOSE`: The `mfaToken` is valid but belongs to another flow: for example, a set-up token was sent to sign-in. This is a mistake in the client. The token stays valid for the operation it was issued for, and no try is used.
         #[non_exhaustive]
         MfaWrongPurpose {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `INVALID_MFA_CODE`: The code is wrong, has an impossible form, is out of date or was already used. One try is spent: `attemptsRemaining` says how many are left. Ask for the code again with the same `mfaToken`. With `reason: already_used` the code was right but has opened something before: wait `retryAfter` seconds for the next one.
+        ///400 `INVALID_MFA_CODE`: The code is wrong, has an impossible form, is out of date or was already used. One try is used: `attemptsRemaining` says how many are left. Ask for the code again with the same `mfaToken`. `reason: already_used` means that the code was right but had been used before: wait `retryAfter` seconds for the next one.
         #[non_exhaustive]
         InvalidMfaCode {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///How many more codes this challenge takes. 0 means that it is dead: start again.
+            ///How many more codes this challenge accepts. 0 means that it is over: start again.
             attempts_remaining: u32,
-            ///Sent only when there is something better to say than wrong: the code was used before.
+            ///Sent only if the code was right but had been used before.
             reason: Option<InvalidCodeReason>,
-            ///Seconds until the authenticator app shows the next code; sent only with `reason: already_used`.
+            ///Seconds until the authenticator app shows the next code. Sent only with `reason: already_used`.
             retry_after: Option<u32>,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `AUTHENTICATOR_CLOCK_OFF`: The code is right for another moment within 10 minutes: the clock of the device that made it is off. Only who is signed in is told. One try is spent. Have the user set the clock of the device automatically, then ask for the next code with the same `mfaToken`.
+        ///400 `AUTHENTICATOR_CLOCK_OFF`: The code is right for another time within 10 minutes: the clock of the device that made it is wrong. Only a signed-in caller gets this error. One try is used. Ask the user to set the device's clock automatically, then ask for the next code with the same `mfaToken`.
         #[non_exhaustive]
         AuthenticatorClockOff {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///How many more codes this challenge takes. 0 means that it is dead: start again.
+            ///How many more codes this challenge accepts. 0 means that it is over: start again.
             attempts_remaining: u32,
-            ///How far the clock of the device is off, in seconds: positive when it is ahead, negative when it is behind.
+            ///How far the clock of the device is off, in seconds: positive if it is ahead, negative if it is behind.
             offset_seconds: i32,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `AUTHENTICATOR_NOT_CONFIGURED`: The set-up that this `mfaToken` confirms is gone: its secret expired or was replaced by a later set-up. Begin again with `POST /identity/mfa/setup` and scan the new QR code.
+        ///400 `AUTHENTICATOR_NOT_CONFIGURED`: The set-up that this `mfaToken` confirms no longer exists: its secret expired, or a later set-up replaced it. Begin again with `POST /identity/mfa/setup` and scan the new QR code.
         #[non_exhaustive]
         AuthenticatorNotConfigured {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_ALREADY_ENABLED`: Set-up was asked for a method that is already on, or a name that another one of the same method has. Nothing changed. To move it to another device or mailbox, disable the method first; to add another authenticator or passkey, send a new `name`.
+        ///400 `MFA_ALREADY_ENABLED`: The method to set up is on already, or another one of the same method has this name. Nothing changed. To move the method to another device or mailbox, turn it off first. To add another authenticator or passkey, send a new `name`.
         #[non_exhaustive]
         MfaAlreadyEnabled {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_INVALID`: No bearer was sent, or it is malformed, forged, of another kind, or its session has ended (signed out, ended by a reused refresh token, by a first MFA method, or by an administrator). Refreshing does not help: sign in again.
+        ///401 `TOKEN_INVALID`: No bearer was sent, or it is malformed, forged or of another kind, or its session has ended (by a sign-out, a reused refresh token, a first MFA method, or an administrator). A refresh does not help: sign in again.
         #[non_exhaustive]
         TokenInvalid {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_EXPIRED`: The access token is past its lifetime (15 minutes by default): get a new one with `POST /identity/token/refresh` and repeat the request. From the refresh operation itself it means that the session has run out: sign in again.
+        ///401 `TOKEN_EXPIRED`: The access token has expired (after 15 minutes by default). Get a new one with `POST /identity/token/refresh` and repeat the request. If the refresh operation itself answers this, the session has ended: sign in again.
         #[non_exhaustive]
         TokenExpired {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///403 `MFA_METHOD_LOCKED`: Too many wrong codes since the last right one have stopped this method for good (50 by default). It is still asked for at sign-in. Switch to another enabled method, or have an administrator lift the stop; waiting does not.
+        ///403 `MFA_METHOD_LOCKED`: Too many wrong codes since the last right one have locked this method (50 by default). Sign-in still asks for it. Sign in with another method or a recovery code, which also unlocks it, or ask an administrator to unlock it. Waiting does not help.
         #[non_exhaustive]
         MfaMethodLocked {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///404 `USER_NOT_FOUND`: The account was deleted between two steps of a flow, although the token was good when it was issued. Forget the tokens and start from the beginning.
+        ///404 `USER_NOT_FOUND`: The account was deleted between two steps of a flow. Discard the tokens and start from the beginning.
         #[non_exhaustive]
         UserNotFound {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again.
+        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or came with less than 500 bytes a second. The connection is closed. Send the request again.
         #[non_exhaustive]
         RequestTimeout {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
@@ -10653,51 +10653,51 @@ pub mod types {
         PayloadTooLarge {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The body came with a Content-Type other than `application/json`, or with none.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///429 `TOO_MANY_MFA_ATTEMPTS`: The tries of this challenge are used up (5 by default), or wrong codes over several challenges have made the method wait. A right code is refused as well. Start a new flow after `retryAfter` seconds, which is at once where only this challenge is used up; another `mfaToken` does not shorten a longer wait.
+        ///429 `TOO_MANY_MFA_ATTEMPTS`: All tries of this challenge are used (5 by default), or the method must wait after wrong codes in several challenges. Even a right code is refused. Start a new flow after `retryAfter` seconds. If only this challenge is used up, that is at once. Another `mfaToken` does not shorten a longer wait.
         #[non_exhaustive]
         TooManyMfaAttempts {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds until a new challenge is let in; the same number as in the header Retry-After.
+            ///Seconds until a new challenge is accepted. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
+        ///500 `INTERNAL`: The server failed. What the request had begun was rolled back. Try again once. If the error stays, give the `requestId` to the operator, who can find the cause in the log.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full or its database cannot be reached. Nothing took effect. Repeat the request after `retryAfter` seconds; calls that carry a code are better left to the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds to wait before the next try; the same number as in the header Retry-After.
+            ///Seconds to wait before the next try. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
@@ -10865,96 +10865,96 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum VerifyPasskeyLoginError {
-        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a length. `errors` names each field as it is called in JSON (`body` when there is no field to name) and never repeats the value. Correct those fields and send the request again; sent unchanged it fails again.
+        ///400 `VALIDATION`: The request cannot be read, or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a wrong length. `errors` names each field as in JSON (`body` if there is no field to name) and never repeats the value. Correct those fields and send the request again. Unchanged, it fails again.
         #[non_exhaustive]
         Validation {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///One entry for each field that was refused.
             errors: Vec<InvalidField>,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_TOKEN_INVALID`: The `mfaToken` is unknown, malformed, already used, replaced, or belongs to another user than the bearer sent with it. It never becomes valid again: go back to the operation that issued it. The same is said of a `passkeyToken` and of the token of a mailed link.
+        ///400 `MFA_TOKEN_INVALID`: The `mfaToken` is unknown, malformed, already used, replaced, or of another user than the bearer sent with it. It never becomes valid again: go back to the operation that issued it. A `passkeyToken` and the token of a mailed link get the same error.
         #[non_exhaustive]
         MfaTokenInvalid {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_TOKEN_EXPIRED`: The `mfaToken` was good but its lifetime (10 minutes by default) is over. Go back to the operation that issued it for a new one.
+        ///400 `MFA_TOKEN_EXPIRED`: The `mfaToken` has expired (after 10 minutes by default). Go back to the operation that issued it, and get a new one.
         #[non_exhaustive]
         MfaTokenExpired {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_WRONG_PURPOSE`: The `mfaToken` is good but belongs to another flow: a set-up token was sent to sign-in, for example. This is a mistake in the client; the token stays good for the operation it was issued for, and no try is spent.
+        ///400 `MFA_WRONG_PURPOSE`: The `mfaToken` is valid but belongs to another flow: for example, a set-up token was sent to sign-in. This is a mistake in the client. The token stays valid for the operation it was issued for, and no try is used.
         #[non_exhaustive]
         MfaWrongPurpose {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `PASSKEY_REFUSED`: The credential does not verify: made for other options, by another site, by a passkey that the account does not have or that was copied, or without the user verification it needs. One try is spent, and the options with it: ask for new ones with the same `mfaToken`, or begin again where that is not offered.
+        ///400 `PASSKEY_REFUSED`: The credential does not verify. It was made for other options or by another site, its passkey is not of this account or was copied, or it lacks the required user verification. One try is used, and the options with it. Request new ones with the same `mfaToken`, or begin again if that is not possible.
         #[non_exhaustive]
         PasskeyRefused {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///How many more tries this challenge takes. 0 means that it is over: start again.
+            ///How many more tries this challenge allows. 0 means that it is over: start again.
             attempts_remaining: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_METHOD_NOT_ENABLED`: The account has MFA, but not by this method. Offer one of `mfaMethods` from the sign-in answer or from `GET /identity/me`.
+        ///400 `MFA_METHOD_NOT_ENABLED`: The account has a second factor, but not this method. Offer one of `mfaMethods` from the sign-in answer or from `GET /identity/me`.
         #[non_exhaustive]
         MfaMethodNotEnabled {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///403 `MFA_METHOD_LOCKED`: Too many wrong codes since the last right one have stopped this method for good (50 by default). It is still asked for at sign-in. Switch to another enabled method, or have an administrator lift the stop; waiting does not.
+        ///403 `MFA_METHOD_LOCKED`: Too many wrong codes since the last right one have locked this method (50 by default). Sign-in still asks for it. Sign in with another method or a recovery code, which also unlocks it, or ask an administrator to unlock it. Waiting does not help.
         #[non_exhaustive]
         MfaMethodLocked {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///404 `USER_NOT_FOUND`: The account was deleted between two steps of a flow, although the token was good when it was issued. Forget the tokens and start from the beginning.
+        ///404 `USER_NOT_FOUND`: The account was deleted between two steps of a flow. Discard the tokens and start from the beginning.
         #[non_exhaustive]
         UserNotFound {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again.
+        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or came with less than 500 bytes a second. The connection is closed. Send the request again.
         #[non_exhaustive]
         RequestTimeout {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
@@ -10964,51 +10964,51 @@ pub mod types {
         PayloadTooLarge {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The body came with a Content-Type other than `application/json`, or with none.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///429 `TOO_MANY_MFA_ATTEMPTS`: The tries of this challenge are used up (5 by default), or wrong codes over several challenges have made the method wait. A right code is refused as well. Start a new flow after `retryAfter` seconds, which is at once where only this challenge is used up; another `mfaToken` does not shorten a longer wait.
+        ///429 `TOO_MANY_MFA_ATTEMPTS`: All tries of this challenge are used (5 by default), or the method must wait after wrong codes in several challenges. Even a right code is refused. Start a new flow after `retryAfter` seconds. If only this challenge is used up, that is at once. Another `mfaToken` does not shorten a longer wait.
         #[non_exhaustive]
         TooManyMfaAttempts {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds until a new challenge is let in; the same number as in the header Retry-After.
+            ///Seconds until a new challenge is accepted. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
+        ///500 `INTERNAL`: The server failed. What the request had begun was rolled back. Try again once. If the error stays, give the `requestId` to the operator, who can find the cause in the log.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full or its database cannot be reached. Nothing took effect. Repeat the request after `retryAfter` seconds; calls that carry a code are better left to the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds to wait before the next try; the same number as in the header Retry-After.
+            ///Seconds to wait before the next try. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
@@ -11143,96 +11143,96 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum VerifyPasskeyPasswordResetError {
-        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a length. `errors` names each field as it is called in JSON (`body` when there is no field to name) and never repeats the value. Correct those fields and send the request again; sent unchanged it fails again.
+        ///400 `VALIDATION`: The request cannot be read, or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a wrong length. `errors` names each field as in JSON (`body` if there is no field to name) and never repeats the value. Correct those fields and send the request again. Unchanged, it fails again.
         #[non_exhaustive]
         Validation {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///One entry for each field that was refused.
             errors: Vec<InvalidField>,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_TOKEN_INVALID`: The `mfaToken` is unknown, malformed, already used, replaced, or belongs to another user than the bearer sent with it. It never becomes valid again: go back to the operation that issued it. The same is said of a `passkeyToken` and of the token of a mailed link.
+        ///400 `MFA_TOKEN_INVALID`: The `mfaToken` is unknown, malformed, already used, replaced, or of another user than the bearer sent with it. It never becomes valid again: go back to the operation that issued it. A `passkeyToken` and the token of a mailed link get the same error.
         #[non_exhaustive]
         MfaTokenInvalid {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_TOKEN_EXPIRED`: The `mfaToken` was good but its lifetime (10 minutes by default) is over. Go back to the operation that issued it for a new one.
+        ///400 `MFA_TOKEN_EXPIRED`: The `mfaToken` has expired (after 10 minutes by default). Go back to the operation that issued it, and get a new one.
         #[non_exhaustive]
         MfaTokenExpired {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_WRONG_PURPOSE`: The `mfaToken` is good but belongs to another flow: a set-up token was sent to sign-in, for example. This is a mistake in the client; the token stays good for the operation it was issued for, and no try is spent.
+        ///400 `MFA_WRONG_PURPOSE`: The `mfaToken` is valid but belongs to another flow: for example, a set-up token was sent to sign-in. This is a mistake in the client. The token stays valid for the operation it was issued for, and no try is used.
         #[non_exhaustive]
         MfaWrongPurpose {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `PASSKEY_REFUSED`: The credential does not verify: made for other options, by another site, by a passkey that the account does not have or that was copied, or without the user verification it needs. One try is spent, and the options with it: ask for new ones with the same `mfaToken`, or begin again where that is not offered.
+        ///400 `PASSKEY_REFUSED`: The credential does not verify. It was made for other options or by another site, its passkey is not of this account or was copied, or it lacks the required user verification. One try is used, and the options with it. Request new ones with the same `mfaToken`, or begin again if that is not possible.
         #[non_exhaustive]
         PasskeyRefused {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///How many more tries this challenge takes. 0 means that it is over: start again.
+            ///How many more tries this challenge allows. 0 means that it is over: start again.
             attempts_remaining: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_METHOD_NOT_ENABLED`: The account has MFA, but not by this method. Offer one of `mfaMethods` from the sign-in answer or from `GET /identity/me`.
+        ///400 `MFA_METHOD_NOT_ENABLED`: The account has a second factor, but not this method. Offer one of `mfaMethods` from the sign-in answer or from `GET /identity/me`.
         #[non_exhaustive]
         MfaMethodNotEnabled {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///403 `MFA_METHOD_LOCKED`: Too many wrong codes since the last right one have stopped this method for good (50 by default). It is still asked for at sign-in. Switch to another enabled method, or have an administrator lift the stop; waiting does not.
+        ///403 `MFA_METHOD_LOCKED`: Too many wrong codes since the last right one have locked this method (50 by default). Sign-in still asks for it. Sign in with another method or a recovery code, which also unlocks it, or ask an administrator to unlock it. Waiting does not help.
         #[non_exhaustive]
         MfaMethodLocked {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///404 `USER_NOT_FOUND`: The account was deleted between two steps of a flow, although the token was good when it was issued. Forget the tokens and start from the beginning.
+        ///404 `USER_NOT_FOUND`: The account was deleted between two steps of a flow. Discard the tokens and start from the beginning.
         #[non_exhaustive]
         UserNotFound {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again.
+        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or came with less than 500 bytes a second. The connection is closed. Send the request again.
         #[non_exhaustive]
         RequestTimeout {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
@@ -11242,51 +11242,51 @@ pub mod types {
         PayloadTooLarge {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The body came with a Content-Type other than `application/json`, or with none.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///429 `TOO_MANY_MFA_ATTEMPTS`: The tries of this challenge are used up (5 by default), or wrong codes over several challenges have made the method wait. A right code is refused as well. Start a new flow after `retryAfter` seconds, which is at once where only this challenge is used up; another `mfaToken` does not shorten a longer wait.
+        ///429 `TOO_MANY_MFA_ATTEMPTS`: All tries of this challenge are used (5 by default), or the method must wait after wrong codes in several challenges. Even a right code is refused. Start a new flow after `retryAfter` seconds. If only this challenge is used up, that is at once. Another `mfaToken` does not shorten a longer wait.
         #[non_exhaustive]
         TooManyMfaAttempts {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds until a new challenge is let in; the same number as in the header Retry-After.
+            ///Seconds until a new challenge is accepted. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
+        ///500 `INTERNAL`: The server failed. What the request had begun was rolled back. Try again once. If the error stays, give the `requestId` to the operator, who can find the cause in the log.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full or its database cannot be reached. Nothing took effect. Repeat the request after `retryAfter` seconds; calls that carry a code are better left to the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds to wait before the next try; the same number as in the header Retry-After.
+            ///Seconds to wait before the next try. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
@@ -11421,116 +11421,116 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum VerifyPasskeySetupError {
-        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a length. `errors` names each field as it is called in JSON (`body` when there is no field to name) and never repeats the value. Correct those fields and send the request again; sent unchanged it fails again.
+        ///400 `VALIDATION`: The request cannot be read, or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a wrong length. `errors` names each field as in JSON (`body` if there is no field to name) and never repeats the value. Correct those fields and send the request again. Unchanged, it fails again.
         #[non_exhaustive]
         Validation {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///One entry for each field that was refused.
             errors: Vec<InvalidField>,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_TOKEN_INVALID`: The `mfaToken` is unknown, malformed, already used, replaced, or belongs to another user than the bearer sent with it. It never becomes valid again: go back to the operation that issued it. The same is said of a `passkeyToken` and of the token of a mailed link.
+        ///400 `MFA_TOKEN_INVALID`: The `mfaToken` is unknown, malformed, already used, replaced, or of another user than the bearer sent with it. It never becomes valid again: go back to the operation that issued it. A `passkeyToken` and the token of a mailed link get the same error.
         #[non_exhaustive]
         MfaTokenInvalid {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_TOKEN_EXPIRED`: The `mfaToken` was good but its lifetime (10 minutes by default) is over. Go back to the operation that issued it for a new one.
+        ///400 `MFA_TOKEN_EXPIRED`: The `mfaToken` has expired (after 10 minutes by default). Go back to the operation that issued it, and get a new one.
         #[non_exhaustive]
         MfaTokenExpired {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_WRONG_PURPOSE`: The `mfaToken` is good but belongs to another flow: a set-up token was sent to sign-in, for example. This is a mistake in the client; the token stays good for the operation it was issued for, and no try is spent.
+        ///400 `MFA_WRONG_PURPOSE`: The `mfaToken` is valid but belongs to another flow: for example, a set-up token was sent to sign-in. This is a mistake in the client. The token stays valid for the operation it was issued for, and no try is used.
         #[non_exhaustive]
         MfaWrongPurpose {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `PASSKEY_REFUSED`: The credential does not verify: made for other options, by another site, by a passkey that the account does not have or that was copied, or without the user verification it needs. One try is spent, and the options with it: ask for new ones with the same `mfaToken`, or begin again where that is not offered.
+        ///400 `PASSKEY_REFUSED`: The credential does not verify. It was made for other options or by another site, its passkey is not of this account or was copied, or it lacks the required user verification. One try is used, and the options with it. Request new ones with the same `mfaToken`, or begin again if that is not possible.
         #[non_exhaustive]
         PasskeyRefused {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///How many more tries this challenge takes. 0 means that it is over: start again.
+            ///How many more tries this challenge allows. 0 means that it is over: start again.
             attempts_remaining: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_ALREADY_ENABLED`: Set-up was asked for a method that is already on, or a name that another one of the same method has. Nothing changed. To move it to another device or mailbox, disable the method first; to add another authenticator or passkey, send a new `name`.
+        ///400 `MFA_ALREADY_ENABLED`: The method to set up is on already, or another one of the same method has this name. Nothing changed. To move the method to another device or mailbox, turn it off first. To add another authenticator or passkey, send a new `name`.
         #[non_exhaustive]
         MfaAlreadyEnabled {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_INVALID`: No bearer was sent, or it is malformed, forged, of another kind, or its session has ended (signed out, ended by a reused refresh token, by a first MFA method, or by an administrator). Refreshing does not help: sign in again.
+        ///401 `TOKEN_INVALID`: No bearer was sent, or it is malformed, forged or of another kind, or its session has ended (by a sign-out, a reused refresh token, a first MFA method, or an administrator). A refresh does not help: sign in again.
         #[non_exhaustive]
         TokenInvalid {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_EXPIRED`: The access token is past its lifetime (15 minutes by default): get a new one with `POST /identity/token/refresh` and repeat the request. From the refresh operation itself it means that the session has run out: sign in again.
+        ///401 `TOKEN_EXPIRED`: The access token has expired (after 15 minutes by default). Get a new one with `POST /identity/token/refresh` and repeat the request. If the refresh operation itself answers this, the session has ended: sign in again.
         #[non_exhaustive]
         TokenExpired {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///403 `MFA_METHOD_LOCKED`: Too many wrong codes since the last right one have stopped this method for good (50 by default). It is still asked for at sign-in. Switch to another enabled method, or have an administrator lift the stop; waiting does not.
+        ///403 `MFA_METHOD_LOCKED`: Too many wrong codes since the last right one have locked this method (50 by default). Sign-in still asks for it. Sign in with another method or a recovery code, which also unlocks it, or ask an administrator to unlock it. Waiting does not help.
         #[non_exhaustive]
         MfaMethodLocked {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///404 `USER_NOT_FOUND`: The account was deleted between two steps of a flow, although the token was good when it was issued. Forget the tokens and start from the beginning.
+        ///404 `USER_NOT_FOUND`: The account was deleted between two steps of a flow. Discard the tokens and start from the beginning.
         #[non_exhaustive]
         UserNotFound {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again.
+        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or came with less than 500 bytes a second. The connection is closed. Send the request again.
         #[non_exhaustive]
         RequestTimeout {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
@@ -11540,51 +11540,51 @@ pub mod types {
         PayloadTooLarge {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The body came with a Content-Type other than `application/json`, or with none.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///429 `TOO_MANY_MFA_ATTEMPTS`: The tries of this challenge are used up (5 by default), or wrong codes over several challenges have made the method wait. A right code is refused as well. Start a new flow after `retryAfter` seconds, which is at once where only this challenge is used up; another `mfaToken` does not shorten a longer wait.
+        ///429 `TOO_MANY_MFA_ATTEMPTS`: All tries of this challenge are used (5 by default), or the method must wait after wrong codes in several challenges. Even a right code is refused. Start a new flow after `retryAfter` seconds. If only this challenge is used up, that is at once. Another `mfaToken` does not shorten a longer wait.
         #[non_exhaustive]
         TooManyMfaAttempts {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds until a new challenge is let in; the same number as in the header Retry-After.
+            ///Seconds until a new challenge is accepted. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
+        ///500 `INTERNAL`: The server failed. What the request had begun was rolled back. Try again once. If the error stays, give the `requestId` to the operator, who can find the cause in the log.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full or its database cannot be reached. Nothing took effect. Repeat the request after `retryAfter` seconds; calls that carry a code are better left to the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds to wait before the next try; the same number as in the header Retry-After.
+            ///Seconds to wait before the next try. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
@@ -11733,126 +11733,126 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum VerifyPasskeyStepUpError {
-        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a length. `errors` names each field as it is called in JSON (`body` when there is no field to name) and never repeats the value. Correct those fields and send the request again; sent unchanged it fails again.
+        ///400 `VALIDATION`: The request cannot be read, or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a wrong length. `errors` names each field as in JSON (`body` if there is no field to name) and never repeats the value. Correct those fields and send the request again. Unchanged, it fails again.
         #[non_exhaustive]
         Validation {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///One entry for each field that was refused.
             errors: Vec<InvalidField>,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_TOKEN_INVALID`: The `mfaToken` is unknown, malformed, already used, replaced, or belongs to another user than the bearer sent with it. It never becomes valid again: go back to the operation that issued it. The same is said of a `passkeyToken` and of the token of a mailed link.
+        ///400 `MFA_TOKEN_INVALID`: The `mfaToken` is unknown, malformed, already used, replaced, or of another user than the bearer sent with it. It never becomes valid again: go back to the operation that issued it. A `passkeyToken` and the token of a mailed link get the same error.
         #[non_exhaustive]
         MfaTokenInvalid {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_TOKEN_EXPIRED`: The `mfaToken` was good but its lifetime (10 minutes by default) is over. Go back to the operation that issued it for a new one.
+        ///400 `MFA_TOKEN_EXPIRED`: The `mfaToken` has expired (after 10 minutes by default). Go back to the operation that issued it, and get a new one.
         #[non_exhaustive]
         MfaTokenExpired {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_WRONG_PURPOSE`: The `mfaToken` is good but belongs to another flow: a set-up token was sent to sign-in, for example. This is a mistake in the client; the token stays good for the operation it was issued for, and no try is spent.
+        ///400 `MFA_WRONG_PURPOSE`: The `mfaToken` is valid but belongs to another flow: for example, a set-up token was sent to sign-in. This is a mistake in the client. The token stays valid for the operation it was issued for, and no try is used.
         #[non_exhaustive]
         MfaWrongPurpose {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `PASSKEY_REFUSED`: The credential does not verify: made for other options, by another site, by a passkey that the account does not have or that was copied, or without the user verification it needs. One try is spent, and the options with it: ask for new ones with the same `mfaToken`, or begin again where that is not offered.
+        ///400 `PASSKEY_REFUSED`: The credential does not verify. It was made for other options or by another site, its passkey is not of this account or was copied, or it lacks the required user verification. One try is used, and the options with it. Request new ones with the same `mfaToken`, or begin again if that is not possible.
         #[non_exhaustive]
         PasskeyRefused {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///How many more tries this challenge takes. 0 means that it is over: start again.
+            ///How many more tries this challenge allows. 0 means that it is over: start again.
             attempts_remaining: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_METHOD_NOT_ENABLED`: The account has MFA, but not by this method. Offer one of `mfaMethods` from the sign-in answer or from `GET /identity/me`.
+        ///400 `MFA_METHOD_NOT_ENABLED`: The account has a second factor, but not this method. Offer one of `mfaMethods` from the sign-in answer or from `GET /identity/me`.
         #[non_exhaustive]
         MfaMethodNotEnabled {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_INVALID`: No bearer was sent, or it is malformed, forged, of another kind, or its session has ended (signed out, ended by a reused refresh token, by a first MFA method, or by an administrator). Refreshing does not help: sign in again.
+        ///401 `TOKEN_INVALID`: No bearer was sent, or it is malformed, forged or of another kind, or its session has ended (by a sign-out, a reused refresh token, a first MFA method, or an administrator). A refresh does not help: sign in again.
         #[non_exhaustive]
         TokenInvalid {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_EXPIRED`: The access token is past its lifetime (15 minutes by default): get a new one with `POST /identity/token/refresh` and repeat the request. From the refresh operation itself it means that the session has run out: sign in again.
+        ///401 `TOKEN_EXPIRED`: The access token has expired (after 15 minutes by default). Get a new one with `POST /identity/token/refresh` and repeat the request. If the refresh operation itself answers this, the session has ended: sign in again.
         #[non_exhaustive]
         TokenExpired {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///403 `MFA_METHOD_LOCKED`: Too many wrong codes since the last right one have stopped this method for good (50 by default). It is still asked for at sign-in. Switch to another enabled method, or have an administrator lift the stop; waiting does not.
+        ///403 `MFA_METHOD_LOCKED`: Too many wrong codes since the last right one have locked this method (50 by default). Sign-in still asks for it. Sign in with another method or a recovery code, which also unlocks it, or ask an administrator to unlock it. Waiting does not help.
         #[non_exhaustive]
         MfaMethodLocked {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///403 `MFA_METHOD_TOO_NEW`: The method was added after this session began, and the session had given no fresh proof then, so it cannot prove who is in the session. Step up with a method that was there before, or sign in again.
+        ///403 `MFA_METHOD_TOO_NEW`: The method was added after this session began, at a time when the session had no fresh proof. So it cannot prove who is in the session. Step up with a method that is older than the session, or sign in again.
         #[non_exhaustive]
         MfaMethodTooNew {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///404 `USER_NOT_FOUND`: The account was deleted between two steps of a flow, although the token was good when it was issued. Forget the tokens and start from the beginning.
+        ///404 `USER_NOT_FOUND`: The account was deleted between two steps of a flow. Discard the tokens and start from the beginning.
         #[non_exhaustive]
         UserNotFound {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again.
+        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or came with less than 500 bytes a second. The connection is closed. Send the request again.
         #[non_exhaustive]
         RequestTimeout {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
@@ -11862,51 +11862,51 @@ pub mod types {
         PayloadTooLarge {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The body came with a Content-Type other than `application/json`, or with none.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///429 `TOO_MANY_MFA_ATTEMPTS`: The tries of this challenge are used up (5 by default), or wrong codes over several challenges have made the method wait. A right code is refused as well. Start a new flow after `retryAfter` seconds, which is at once where only this challenge is used up; another `mfaToken` does not shorten a longer wait.
+        ///429 `TOO_MANY_MFA_ATTEMPTS`: All tries of this challenge are used (5 by default), or the method must wait after wrong codes in several challenges. Even a right code is refused. Start a new flow after `retryAfter` seconds. If only this challenge is used up, that is at once. Another `mfaToken` does not shorten a longer wait.
         #[non_exhaustive]
         TooManyMfaAttempts {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds until a new challenge is let in; the same number as in the header Retry-After.
+            ///Seconds until a new challenge is accepted. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
+        ///500 `INTERNAL`: The server failed. What the request had begun was rolled back. Try again once. If the error stays, give the `requestId` to the operator, who can find the cause in the log.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full or its database cannot be reached. Nothing took effect. Repeat the request after `retryAfter` seconds; calls that carry a code are better left to the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds to wait before the next try; the same number as in the header Retry-After.
+            ///Seconds to wait before the next try. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
@@ -12062,100 +12062,100 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum VerifyPasswordResetError {
-        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a length. `errors` names each field as it is called in JSON (`body` when there is no field to name) and never repeats the value. Correct those fields and send the request again; sent unchanged it fails again.
+        ///400 `VALIDATION`: The request cannot be read, or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a wrong length. `errors` names each field as in JSON (`body` if there is no field to name) and never repeats the value. Correct those fields and send the request again. Unchanged, it fails again.
         #[non_exhaustive]
         Validation {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///One entry for each field that was refused.
             errors: Vec<InvalidField>,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_TOKEN_INVALID`: The `mfaToken` is unknown, malformed, already used, replaced, or belongs to another user than the bearer sent with it. It never becomes valid again: go back to the operation that issued it. The same is said of a `passkeyToken` and of the token of a mailed link.
+        ///400 `MFA_TOKEN_INVALID`: The `mfaToken` is unknown, malformed, already used, replaced, or of another user than the bearer sent with it. It never becomes valid again: go back to the operation that issued it. A `passkeyToken` and the token of a mailed link get the same error.
         #[non_exhaustive]
         MfaTokenInvalid {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_TOKEN_EXPIRED`: The `mfaToken` was good but its lifetime (10 minutes by default) is over. Go back to the operation that issued it for a new one.
+        ///400 `MFA_TOKEN_EXPIRED`: The `mfaToken` has expired (after 10 minutes by default). Go back to the operation that issued it, and get a new one.
         #[non_exhaustive]
         MfaTokenExpired {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_WRONG_PURPOSE`: The `mfaToken` is good but belongs to another flow: a set-up token was sent to sign-in, for example. This is a mistake in the client; the token stays good for the operation it was issued for, and no try is spent.
+        ///400 `MFA_WRONG_PURPOSE`: The `mfaToken` is valid but belongs to another flow: for example, a set-up token was sent to sign-in. This is a mistake in the client. The token stays valid for the operation it was issued for, and no try is used.
         #[non_exhaustive]
         MfaWrongPurpose {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `INVALID_MFA_CODE`: The code is wrong, has an impossible form, is out of date or was already used. One try is spent: `attemptsRemaining` says how many are left. Ask for the code again with the same `mfaToken`. With `reason: already_used` the code was right but has opened something before: wait `retryAfter` seconds for the next one.
+        ///400 `INVALID_MFA_CODE`: The code is wrong, has an impossible form, is out of date or was already used. One try is used: `attemptsRemaining` says how many are left. Ask for the code again with the same `mfaToken`. `reason: already_used` means that the code was right but had been used before: wait `retryAfter` seconds for the next one.
         #[non_exhaustive]
         InvalidMfaCode {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///How many more codes this challenge takes. 0 means that it is dead: start again.
+            ///How many more codes this challenge accepts. 0 means that it is over: start again.
             attempts_remaining: u32,
-            ///Sent only when there is something better to say than wrong: the code was used before.
+            ///Sent only if the code was right but had been used before.
             reason: Option<InvalidCodeReason>,
-            ///Seconds until the authenticator app shows the next code; sent only with `reason: already_used`.
+            ///Seconds until the authenticator app shows the next code. Sent only with `reason: already_used`.
             retry_after: Option<u32>,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_METHOD_NOT_ENABLED`: The account has MFA, but not by this method. Offer one of `mfaMethods` from the sign-in answer or from `GET /identity/me`.
+        ///400 `MFA_METHOD_NOT_ENABLED`: The account has a second factor, but not this method. Offer one of `mfaMethods` from the sign-in answer or from `GET /identity/me`.
         #[non_exhaustive]
         MfaMethodNotEnabled {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///403 `MFA_METHOD_LOCKED`: Too many wrong codes since the last right one have stopped this method for good (50 by default). It is still asked for at sign-in. Switch to another enabled method, or have an administrator lift the stop; waiting does not.
+        ///403 `MFA_METHOD_LOCKED`: Too many wrong codes since the last right one have locked this method (50 by default). Sign-in still asks for it. Sign in with another method or a recovery code, which also unlocks it, or ask an administrator to unlock it. Waiting does not help.
         #[non_exhaustive]
         MfaMethodLocked {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///404 `USER_NOT_FOUND`: The account was deleted between two steps of a flow, although the token was good when it was issued. Forget the tokens and start from the beginning.
+        ///404 `USER_NOT_FOUND`: The account was deleted between two steps of a flow. Discard the tokens and start from the beginning.
         #[non_exhaustive]
         UserNotFound {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again.
+        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or came with less than 500 bytes a second. The connection is closed. Send the request again.
         #[non_exhaustive]
         RequestTimeout {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
@@ -12165,51 +12165,51 @@ pub mod types {
         PayloadTooLarge {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The body came with a Content-Type other than `application/json`, or with none.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///429 `TOO_MANY_MFA_ATTEMPTS`: The tries of this challenge are used up (5 by default), or wrong codes over several challenges have made the method wait. A right code is refused as well. Start a new flow after `retryAfter` seconds, which is at once where only this challenge is used up; another `mfaToken` does not shorten a longer wait.
+        ///429 `TOO_MANY_MFA_ATTEMPTS`: All tries of this challenge are used (5 by default), or the method must wait after wrong codes in several challenges. Even a right code is refused. Start a new flow after `retryAfter` seconds. If only this challenge is used up, that is at once. Another `mfaToken` does not shorten a longer wait.
         #[non_exhaustive]
         TooManyMfaAttempts {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds until a new challenge is let in; the same number as in the header Retry-After.
+            ///Seconds until a new challenge is accepted. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
+        ///500 `INTERNAL`: The server failed. What the request had begun was rolled back. Try again once. If the error stays, give the `requestId` to the operator, who can find the cause in the log.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full or its database cannot be reached. Nothing took effect. Repeat the request after `retryAfter` seconds; calls that carry a code are better left to the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds to wait before the next try; the same number as in the header Retry-After.
+            ///Seconds to wait before the next try. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
@@ -12346,56 +12346,56 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum VerifyRegistrationError {
-        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a length. `errors` names each field as it is called in JSON (`body` when there is no field to name) and never repeats the value. Correct those fields and send the request again; sent unchanged it fails again.
+        ///400 `VALIDATION`: The request cannot be read, or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a wrong length. `errors` names each field as in JSON (`body` if there is no field to name) and never repeats the value. Correct those fields and send the request again. Unchanged, it fails again.
         #[non_exhaustive]
         Validation {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///One entry for each field that was refused.
             errors: Vec<InvalidField>,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `REGISTRATION_TOKEN_INVALID`: The `registrationToken` is unknown, malformed or already used. Register again, or sign in if the account was made.
+        ///400 `REGISTRATION_TOKEN_INVALID`: The `registrationToken` is unknown, malformed or already used. Register again, or sign in if the account exists already.
         #[non_exhaustive]
         RegistrationTokenInvalid {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `REGISTRATION_TOKEN_EXPIRED`: The `registrationToken` was good but its code has expired. Register again for a new mail.
+        ///400 `REGISTRATION_TOKEN_EXPIRED`: The `registrationToken` has expired. Register again to get a new mail.
         #[non_exhaustive]
         RegistrationTokenExpired {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `INVALID_REGISTRATION_CODE`: The code is not the one mailed for this `registrationToken`. One try is spent: `attemptsRemaining` says how many are left. Codes belong to one registration; the code of an earlier mail does not fit a later token.
+        ///400 `INVALID_REGISTRATION_CODE`: The code is not the one that was mailed for this `registrationToken`. One try is used: `attemptsRemaining` says how many are left. A code belongs to one registration: the code of an earlier mail does not fit a later token.
         #[non_exhaustive]
         InvalidRegistrationCode {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///How many more codes this registration takes. 0 means that it is dead: register again.
+            ///How many more codes this registration accepts. 0 means that it is over: register again.
             attempts_remaining: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again.
+        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or came with less than 500 bytes a second. The connection is closed. Send the request again.
         #[non_exhaustive]
         RequestTimeout {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
@@ -12405,51 +12405,51 @@ pub mod types {
         PayloadTooLarge {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The body came with a Content-Type other than `application/json`, or with none.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///429 `TOO_MANY_REGISTRATION_ATTEMPTS`: The tries of this registration are used up (5 by default). A right code is refused as well. Register again after `retryAfter` seconds.
+        ///429 `TOO_MANY_REGISTRATION_ATTEMPTS`: All tries of this registration are used (5 by default). Even a right code is refused. Register again after `retryAfter` seconds.
         #[non_exhaustive]
         TooManyRegistrationAttempts {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds until a new registration makes sense; the same number as in the header Retry-After.
+            ///Seconds until a new registration can be started. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
+        ///500 `INTERNAL`: The server failed. What the request had begun was rolled back. Try again once. If the error stays, give the `requestId` to the operator, who can find the cause in the log.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full or its database cannot be reached. Nothing took effect. Repeat the request after `retryAfter` seconds; calls that carry a code are better left to the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds to wait before the next try; the same number as in the header Retry-After.
+            ///Seconds to wait before the next try. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
@@ -12555,144 +12555,144 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum VerifyStepUpError {
-        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a length. `errors` names each field as it is called in JSON (`body` when there is no field to name) and never repeats the value. Correct those fields and send the request again; sent unchanged it fails again.
+        ///400 `VALIDATION`: The request cannot be read, or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a wrong length. `errors` names each field as in JSON (`body` if there is no field to name) and never repeats the value. Correct those fields and send the request again. Unchanged, it fails again.
         #[non_exhaustive]
         Validation {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///One entry for each field that was refused.
             errors: Vec<InvalidField>,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_TOKEN_INVALID`: The `mfaToken` is unknown, malformed, already used, replaced, or belongs to another user than the bearer sent with it. It never becomes valid again: go back to the operation that issued it. The same is said of a `passkeyToken` and of the token of a mailed link.
+        ///400 `MFA_TOKEN_INVALID`: The `mfaToken` is unknown, malformed, already used, replaced, or of another user than the bearer sent with it. It never becomes valid again: go back to the operation that issued it. A `passkeyToken` and the token of a mailed link get the same error.
         #[non_exhaustive]
         MfaTokenInvalid {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_TOKEN_EXPIRED`: The `mfaToken` was good but its lifetime (10 minutes by default) is over. Go back to the operation that issued it for a new one.
+        ///400 `MFA_TOKEN_EXPIRED`: The `mfaToken` has expired (after 10 minutes by default). Go back to the operation that issued it, and get a new one.
         #[non_exhaustive]
         MfaTokenExpired {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_WRONG_PURPOSE`: The `mfaToken` is good but belongs to another flow: a set-up token was sent to sign-in, for example. This is a mistake in the client; the token stays good for the operation it was issued for, and no try is spent.
+        ///400 `MFA_WRONG_PURPOSE`: The `mfaToken` is valid but belongs to another flow: for example, a set-up token was sent to sign-in. This is a mistake in the client. The token stays valid for the operation it was issued for, and no try is used.
         #[non_exhaustive]
         MfaWrongPurpose {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `INVALID_MFA_CODE`: The code is wrong, has an impossible form, is out of date or was already used. One try is spent: `attemptsRemaining` says how many are left. Ask for the code again with the same `mfaToken`. With `reason: already_used` the code was right but has opened something before: wait `retryAfter` seconds for the next one.
+        ///400 `INVALID_MFA_CODE`: The code is wrong, has an impossible form, is out of date or was already used. One try is used: `attemptsRemaining` says how many are left. Ask for the code again with the same `mfaToken`. `reason: already_used` means that the code was right but had been used before: wait `retryAfter` seconds for the next one.
         #[non_exhaustive]
         InvalidMfaCode {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///How many more codes this challenge takes. 0 means that it is dead: start again.
+            ///How many more codes this challenge accepts. 0 means that it is over: start again.
             attempts_remaining: u32,
-            ///Sent only when there is something better to say than wrong: the code was used before.
+            ///Sent only if the code was right but had been used before.
             reason: Option<InvalidCodeReason>,
-            ///Seconds until the authenticator app shows the next code; sent only with `reason: already_used`.
+            ///Seconds until the authenticator app shows the next code. Sent only with `reason: already_used`.
             retry_after: Option<u32>,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `AUTHENTICATOR_CLOCK_OFF`: The code is right for another moment within 10 minutes: the clock of the device that made it is off. Only who is signed in is told. One try is spent. Have the user set the clock of the device automatically, then ask for the next code with the same `mfaToken`.
+        ///400 `AUTHENTICATOR_CLOCK_OFF`: The code is right for another time within 10 minutes: the clock of the device that made it is wrong. Only a signed-in caller gets this error. One try is used. Ask the user to set the device's clock automatically, then ask for the next code with the same `mfaToken`.
         #[non_exhaustive]
         AuthenticatorClockOff {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///How many more codes this challenge takes. 0 means that it is dead: start again.
+            ///How many more codes this challenge accepts. 0 means that it is over: start again.
             attempts_remaining: u32,
-            ///How far the clock of the device is off, in seconds: positive when it is ahead, negative when it is behind.
+            ///How far the clock of the device is off, in seconds: positive if it is ahead, negative if it is behind.
             offset_seconds: i32,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_METHOD_NOT_ENABLED`: The account has MFA, but not by this method. Offer one of `mfaMethods` from the sign-in answer or from `GET /identity/me`.
+        ///400 `MFA_METHOD_NOT_ENABLED`: The account has a second factor, but not this method. Offer one of `mfaMethods` from the sign-in answer or from `GET /identity/me`.
         #[non_exhaustive]
         MfaMethodNotEnabled {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_INVALID`: No bearer was sent, or it is malformed, forged, of another kind, or its session has ended (signed out, ended by a reused refresh token, by a first MFA method, or by an administrator). Refreshing does not help: sign in again.
+        ///401 `TOKEN_INVALID`: No bearer was sent, or it is malformed, forged or of another kind, or its session has ended (by a sign-out, a reused refresh token, a first MFA method, or an administrator). A refresh does not help: sign in again.
         #[non_exhaustive]
         TokenInvalid {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_EXPIRED`: The access token is past its lifetime (15 minutes by default): get a new one with `POST /identity/token/refresh` and repeat the request. From the refresh operation itself it means that the session has run out: sign in again.
+        ///401 `TOKEN_EXPIRED`: The access token has expired (after 15 minutes by default). Get a new one with `POST /identity/token/refresh` and repeat the request. If the refresh operation itself answers this, the session has ended: sign in again.
         #[non_exhaustive]
         TokenExpired {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///403 `MFA_METHOD_LOCKED`: Too many wrong codes since the last right one have stopped this method for good (50 by default). It is still asked for at sign-in. Switch to another enabled method, or have an administrator lift the stop; waiting does not.
+        ///403 `MFA_METHOD_LOCKED`: Too many wrong codes since the last right one have locked this method (50 by default). Sign-in still asks for it. Sign in with another method or a recovery code, which also unlocks it, or ask an administrator to unlock it. Waiting does not help.
         #[non_exhaustive]
         MfaMethodLocked {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///403 `MFA_METHOD_TOO_NEW`: The method was added after this session began, and the session had given no fresh proof then, so it cannot prove who is in the session. Step up with a method that was there before, or sign in again.
+        ///403 `MFA_METHOD_TOO_NEW`: The method was added after this session began, at a time when the session had no fresh proof. So it cannot prove who is in the session. Step up with a method that is older than the session, or sign in again.
         #[non_exhaustive]
         MfaMethodTooNew {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///404 `USER_NOT_FOUND`: The account was deleted between two steps of a flow, although the token was good when it was issued. Forget the tokens and start from the beginning.
+        ///404 `USER_NOT_FOUND`: The account was deleted between two steps of a flow. Discard the tokens and start from the beginning.
         #[non_exhaustive]
         UserNotFound {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again.
+        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or came with less than 500 bytes a second. The connection is closed. Send the request again.
         #[non_exhaustive]
         RequestTimeout {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
@@ -12702,51 +12702,51 @@ pub mod types {
         PayloadTooLarge {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The body came with a Content-Type other than `application/json`, or with none.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///429 `TOO_MANY_MFA_ATTEMPTS`: The tries of this challenge are used up (5 by default), or wrong codes over several challenges have made the method wait. A right code is refused as well. Start a new flow after `retryAfter` seconds, which is at once where only this challenge is used up; another `mfaToken` does not shorten a longer wait.
+        ///429 `TOO_MANY_MFA_ATTEMPTS`: All tries of this challenge are used (5 by default), or the method must wait after wrong codes in several challenges. Even a right code is refused. Start a new flow after `retryAfter` seconds. If only this challenge is used up, that is at once. Another `mfaToken` does not shorten a longer wait.
         #[non_exhaustive]
         TooManyMfaAttempts {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds until a new challenge is let in; the same number as in the header Retry-After.
+            ///Seconds until a new challenge is accepted. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
+        ///500 `INTERNAL`: The server failed. What the request had begun was rolled back. Try again once. If the error stays, give the `requestId` to the operator, who can find the cause in the log.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full or its database cannot be reached. Nothing took effect. Repeat the request after `retryAfter` seconds; calls that carry a code are better left to the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds to wait before the next try; the same number as in the header Retry-After.
+            ///Seconds to wait before the next try. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
@@ -13764,7 +13764,7 @@ impl Client {
     }
     ///Begin a step-up.
     ///
-    ///Begins to lift the session of the bearer to fresh proof, for acts that answer `INSUFFICIENT_USER_AUTHENTICATION`. With a method on, the answer is a challenge of the primary method or of `method`; `email` and `sms` send a code, `passkey` carries `publicKey`. Finish it with `POST /identity/step-up/verify` or `.../verify-passkey`. With none on, send `password`: the session is lifted at once. Limits: those of passwords, code mails and SMS, as at sign-in.
+    ///Begins a step-up: it gives the session of the bearer the fresh proof that some acts need (`INSUFFICIENT_USER_AUTHENTICATION`). If a method is on, the answer is a challenge of `method`, or of the primary method. `email` and `sms` send a code. `passkey` carries `publicKey`. Finish it with `POST /identity/step-up/verify` or `.../verify-passkey`. If no method is on, send `password`: the session has fresh proof at once. Limits: those of passwords, code mails and SMS, as at sign-in.
     ///
     ///`POST /identity/step-up`; [`types::BeginStepUpError`] has its errors.
     #[inline]
@@ -13773,7 +13773,7 @@ impl Client {
     }
     ///Change the password.
     ///
-    ///Takes the old password and a new one, in a session with fresh proof. While no method is on, the old password is that proof. The caller's session stays, all others of the account end, with whatever they began and with mails for a new password. API keys stay. The owner is told by mail, with how many keys work. Limits: a wrong old password counts as one at sign-in.
+    ///Takes the old password and a new one. The session needs fresh proof. While no method is on, the old password is that proof. The caller's session stays. All other sessions of the account end, with everything they began, and mails for a new password become invalid. API keys stay. The owner is told by mail, which also says how many keys work. Limits: a wrong old password counts as one at sign-in.
     ///
     ///`PUT /identity/me/password`; [`types::ChangePasswordError`] has its errors.
     #[inline]
@@ -13785,7 +13785,7 @@ impl Client {
     }
     ///Create an API key.
     ///
-    ///Makes a key for another service, sent as `X-API-Key`. Administrators only, with a session signed in within the last 10 minutes (second factor included, if one is on), never with a key. The key is in this answer and nowhere else: store it before leaving the page. A key is no session: it opens the operations of its scopes, and never more than its maker may at that moment. Limits: 20 live keys per user, 365 days.
+    ///Makes a key for another service, to be sent as `X-API-Key`. For administrators only, in a session that signed in within the last 10 minutes (with the second factor, if one is on). A key cannot make keys. Only this answer shows the key: store it before leaving the page. A key is not a session: it opens the operations of its scopes, and never more than its maker may do at that moment. Limits: 20 live keys per user, 365 days.
     ///
     ///`POST /identity/api-keys`; [`types::CreateApiKeyError`] has its errors.
     #[inline]
@@ -13797,16 +13797,16 @@ impl Client {
     }
     ///Delete an API key.
     ///
-    ///Ends a key at once; the next request that carries it is 401. Administrators only, with a session signed in within the last 10 minutes. To replace a key, make the new one, bring it to the service, and delete the old one last.
+    ///Ends a key at once: the next request that carries it gets 401. For administrators only, in a session that signed in within the last 10 minutes. To replace a key, make the new one, give it to the service, and delete the old one last.
     ///
     ///`DELETE /identity/api-keys/{id}`; [`types::DeleteApiKeyError`] has its errors.
     #[inline]
     pub fn delete_api_key(&self, id: impl AsRef<str>) -> Call<calls::DeleteApiKey> {
         Call::new(&self.core).path(&id.as_ref())
     }
-    ///Delete one's account.
+    ///Delete your own account.
     ///
-    ///Deletes the caller's account for good, with all that `GET /identity/me/export` shows but the audit trail, which keeps its events under the account's id until they are too old (400 days by default). Takes the password, and fresh proof in the session where a method is on. No mail is sent: none outlives its account. The address can be registered anew at once. Limits: a wrong password counts as one at sign-in.
+    ///Deletes the caller's account for good, with everything that `GET /identity/me/export` shows except the audit trail. The trail keeps the account's events under its id until they are too old (400 days by default). Needs the password and, while a method is on, fresh proof in the session. No mail is sent, since an account's mails are deleted with it. The address can be registered again at once. Limits: a wrong password counts as one at sign-in.
     ///
     ///`DELETE /identity/me`; [`types::DeleteCurrentUserError`] has its errors.
     #[inline]
@@ -13818,7 +13818,7 @@ impl Client {
     }
     ///Remove a method.
     ///
-    ///Removes a method from the account, passkeys included; its secret is deleted and the user is told by mail. The session needs fresh proof (see `POST /identity/step-up`). The last method cannot be removed while a policy of the organisation demands one.
+    ///Removes a method from the account, also a passkey. Its secret is deleted, and the user is told by mail. The session needs fresh proof (see `POST /identity/step-up`). The last method cannot be removed while a policy of the organisation demands a second factor.
     ///
     ///`DELETE /identity/mfa/methods/{factorId}`; [`types::DeleteMfaMethodError`] has its errors.
     #[inline]
@@ -13830,7 +13830,7 @@ impl Client {
     }
     ///Initiate MFA Disable.
     ///
-    ///Begins to turn a method off; the current password is required, and then a code of that very method or a recovery code. `email`, `sms`: the code is sent now. `authenticator`: the app shows it. The method stays on until `POST /identity/mfa/disable/verify`. Without `factorId`, all authenticators go; a passkey goes with `DELETE /identity/mfa/methods/{factorId}`. Limits: those of passwords, code mails and SMS, as at sign-in.
+    ///Begins to turn off a method. It needs the current password, and then a code of that method or a recovery code. `email`, `sms`: the code is sent now. `authenticator`: the app shows it. The method stays on until `POST /identity/mfa/disable/verify`. Without `factorId`, all authenticators are turned off. Remove a passkey with `DELETE /identity/mfa/methods/{factorId}`. Limits: those of passwords, code mails and SMS, as at sign-in.
     ///
     ///`POST /identity/mfa/disable`; [`types::DisableMfaError`] has its errors.
     #[inline]
@@ -13842,34 +13842,34 @@ impl Client {
     }
     ///End all other sessions.
     ///
-    ///Ends all sessions of the caller's account but the caller's own. Their tokens are refused on the next call, and what they began is over. Nobody is kept from signing in again: change the password where somebody else knows it.
+    ///Ends all sessions of the caller's account except the caller's own. Their tokens are refused on the next call, and the steps they began are over. Anybody who knows the password can sign in again: change it if somebody else knows it.
     ///
     ///`DELETE /identity/me/sessions`; [`types::EndOtherSessionsError`] has its errors.
     #[inline]
     pub fn end_other_sessions(&self) -> Call<calls::EndOtherSessions> {
         Call::new(&self.core)
     }
-    ///End one of one's sessions.
+    ///End one of your own sessions.
     ///
-    ///Ends a session of the caller's account. Its tokens are refused on the next call. Ending the caller's own is a sign-out.
+    ///Ends a session of the caller's account. Its tokens are refused on the next call. To end the caller's own session is a sign-out.
     ///
     ///`DELETE /identity/me/sessions/{sessionId}`; [`types::EndSessionError`] has its errors.
     #[inline]
     pub fn end_session(&self, session_id: impl AsRef<str>) -> Call<calls::EndSession> {
         Call::new(&self.core).path(&session_id.as_ref())
     }
-    ///Read everything that is kept about oneself.
+    ///Export your own data.
     ///
-    ///Answers everything that the server keeps about the caller, without secrets: no password, secret, code, key or hash. Phone numbers are whole in it, so it asks for fresh proof in the session. Of sessions, steps, letters and events at most 1,000 each, newest first; older events are read by `GET /identity/me/activity`.
+    ///Answers everything that the server keeps about the caller, without secrets: no password, secret, code, key or hash. It shows phone numbers in full, so the session needs fresh proof. It has at most 1,000 sessions, steps, letters and events each, newest first. Read older events with `GET /identity/me/activity`.
     ///
     ///`GET /identity/me/export`; [`types::ExportCurrentUserError`] has its errors.
     #[inline]
     pub fn export_current_user(&self) -> Call<calls::ExportCurrentUser> {
         Call::new(&self.core)
     }
-    ///Ask for a new password.
+    ///Request a new password.
     ///
-    ///Mails a link and a code for a new password. The answer, the work and the time are the same whether or not the address has an account: an unknown one gets a mail that says so. Link and code work once, for 15 minutes, on any device; a newer mail takes the place of an older one. Send either with the new password to `POST /identity/password/reset`. Limits: 3 such mails an hour per address, past which the call still answers 202, sends nothing, and leaves the last mail good; 30 calls an hour per network. They are counted apart from those of sign-ins.
+    ///Mails a link and a code for a new password. The answer, the work and the time are the same whether or not the address has an account. An address without an account gets a mail that says so. The link and the code work once, for 15 minutes, on any device. A newer mail replaces an older one. Send either with the new password to `POST /identity/password/reset`. Limits: 3 such mails an hour per address; after that the call still answers 202 but sends nothing, and the last mail stays valid. 30 calls an hour per network. Both are counted separately from those of sign-ins.
     ///
     ///`POST /identity/password/forgot`; [`types::ForgotPasswordError`] has its errors.
     #[inline]
@@ -13881,7 +13881,7 @@ impl Client {
     }
     ///Make new recovery codes.
     ///
-    ///Makes ten recovery codes and ends the ones before. They are in this answer and nowhere else: have the user store them before leaving the page. Each answers one challenge in place of its method; case, dashes, spaces and signs that nobody sees do not matter, nor do look-alikes such as O and 0. They take a method that is on. The session needs fresh proof (see `POST /identity/step-up`); the session that set up the account's first method may ask for them within five minutes of that. Turning off the last method ends them. Limits: 10 sets an hour.
+    ///Makes ten recovery codes and ends the previous ones. Only this answer shows them: let the user store them before leaving the page. Each answers one challenge instead of its method. Case, dashes, spaces and invisible characters do not matter, and look-alikes such as O and 0 are treated as equal. At least one method must be on. The session needs fresh proof (see `POST /identity/step-up`). The session that set up the account's first method may also request them within five minutes of that. They end when the last method is turned off. Limits: 10 sets an hour.
     ///
     ///`POST /identity/mfa/recovery-codes`; [`types::GenerateRecoveryCodesError`] has its errors.
     #[inline]
@@ -13890,7 +13890,7 @@ impl Client {
     }
     ///Get the current user.
     ///
-    ///Answers the account of the bearer and how its session was signed in. Read it after a page load to find out who is there, which methods are on, and whether `session.acr` is strong enough for what comes next.
+    ///Answers the account of the bearer, and how its session was signed in. Call it after a page load to learn who is signed in, which methods are on, and whether `session.acr` is strong enough for what comes next.
     ///
     ///`GET /identity/me`; [`types::GetCurrentUserError`] has its errors.
     #[inline]
@@ -13899,7 +13899,7 @@ impl Client {
     }
     ///Get liveness.
     ///
-    ///Answers as long as the process does; looks at nothing else. For the restart decision of a supervisor.
+    ///Answers while the process runs, and checks nothing else. A supervisor uses it to decide about a restart.
     ///
     ///`GET /healthz`; [`types::GetHealthError`] has its errors.
     #[inline]
@@ -13908,7 +13908,7 @@ impl Client {
     }
     ///Get the public signature keys.
     ///
-    ///The keys to verify access tokens with, off line. Check `alg`, `typ: at+jwt`, `iss`, `aud` and `exp` too, and ask again when a token names a `kid` you do not have. A signature says nothing of a sign-out since: where that matters, use `POST /identity/validate-token`.
+    ///The keys to verify access tokens offline. Also check `alg`, `typ: at+jwt`, `iss`, `aud` and `exp`. If a token names a `kid` that you do not have, read the keys again. A signature does not show that the user has signed out since. If that matters, use `POST /identity/validate-token`.
     ///
     ///`GET /.well-known/jwks.json`; [`types::GetJsonWebKeySetError`] has its errors.
     #[inline]
@@ -13917,7 +13917,7 @@ impl Client {
     }
     ///Get the options for a passkey.
     ///
-    ///Answers what `navigator.credentials.get` needs to finish this sign-in with a passkey of the user, and lets the challenge wait for it. Each call replaces the options of the one before. Go on with `POST /identity/mfa/login/verify-passkey`.
+    ///Answers what `navigator.credentials.get` needs to finish this sign-in with a passkey of the user, and switches the challenge to it. Each call replaces the options of the previous one. Continue with `POST /identity/mfa/login/verify-passkey`.
     ///
     ///`POST /identity/mfa/login/passkey-options`; [`types::GetPasskeyOptionsError`] has its errors.
     #[inline]
@@ -13929,25 +13929,25 @@ impl Client {
     }
     ///Get readiness.
     ///
-    ///Says whether this replica can serve. It looks at the database and its migrations, and tries a write, at most every few seconds. For load balancers: send traffic on 200 only. A courier by which nothing leaves, or whose queue is full, is `degraded`: the answer stays 200, unless the setting `ready_needs_courier` says otherwise, and `reason` says what somebody should look at.
+    ///Says whether this replica can serve. It checks the database and its migrations, and tries a write, at most every few seconds. For load balancers: send traffic only while the answer is 200. If mails and text messages cannot be sent, or their queue is full, the courier is `degraded`. The answer then stays 200, unless the setting `ready_needs_courier` says otherwise, and `reason` says what to look at.
     ///
     ///`GET /readyz`; [`types::GetReadinessError`] has its errors.
     #[inline]
     pub fn get_readiness(&self) -> Call<calls::GetReadiness> {
         Call::new(&self.core)
     }
-    ///Get the options for a sign-in by passkey alone.
+    ///Get the options for a sign-in with a passkey alone.
     ///
-    ///Answers what `navigator.credentials.get` needs to sign in without a name and a password: the device offers its passkeys of this site, and asks for its own unlocking. Go on with `POST /identity/passkey/login`. The answer is the same for everybody. Limits: 600 an hour for each network by default.
+    ///Answers what `navigator.credentials.get` needs for a sign-in without a name and a password. The device offers its passkeys for this site and asks the user to unlock it. Continue with `POST /identity/passkey/login`. The answer is the same for everybody. Limits: by default 600 an hour per network.
     ///
     ///`POST /identity/passkey/options`; [`types::GetSignInPasskeyOptionsError`] has its errors.
     #[inline]
     pub fn get_sign_in_passkey_options(&self) -> Call<calls::GetSignInPasskeyOptions> {
         Call::new(&self.core)
     }
-    ///List what happened to one's account.
+    ///List the events of your own account.
     ///
-    ///Lists what the audit trail has of the caller's account, newest first: sign-ins, wrong passwords and codes, changed methods, and who did it from where. For the next page send `next` of the answer as `before`; without `next` there is none. Events are kept for 400 days by default.
+    ///Lists what the audit trail has about the caller's account, newest first: sign-ins, wrong passwords and codes, changed methods, and who did it from where. For the next page, send `next` of the answer as `before`. Without `next`, this page is the last. Events are kept for 400 days by default.
     ///
     ///`GET /identity/me/activity`; [`types::ListActivityError`] has its errors.
     #[inline]
@@ -13956,7 +13956,7 @@ impl Client {
     }
     ///List API keys.
     ///
-    ///Lists the keys without their secrets, the newest first, in pages of `limit` from `offset`. Administrators only, with a session signed in within the last 10 minutes. Compare `hint` with the start of a key at hand to find its id.
+    ///Lists the keys without their secrets, newest first, in pages of `limit` from `offset`. For administrators only, in a session that signed in within the last 10 minutes. To find the id of a key, compare its first characters with `hint`.
     ///
     ///`GET /identity/api-keys`; [`types::ListApiKeysError`] has its errors.
     #[inline]
@@ -13965,16 +13965,16 @@ impl Client {
     }
     ///List the methods.
     ///
-    ///Lists the methods of the account that were proved, and how many recovery codes are left. Show a warning when `recoveryCodes.remaining` is 3 or less, and offer `POST /identity/mfa/recovery-codes`. The list is always whole: a query parameter is refused.
+    ///Lists the proved methods of the account, and how many recovery codes are left. Show a warning when `recoveryCodes.remaining` is 3 or less, and offer `POST /identity/mfa/recovery-codes`. The list is always complete: a query parameter is refused.
     ///
     ///`GET /identity/mfa/methods`; [`types::ListMfaMethodsError`] has its errors.
     #[inline]
     pub fn list_mfa_methods(&self) -> Call<calls::ListMfaMethods> {
         Call::new(&self.core)
     }
-    ///List one's sessions.
+    ///List your own sessions.
     ///
-    ///Lists the open sessions of the caller's account, newest first, in pages of `limit` from `offset`: when and from where each was signed in, how, and which one is the caller's. Sessions of a server before this operation existed do not say from where.
+    ///Lists the open sessions of the caller's account, newest first, in pages of `limit` from `offset`. Each says when, how and from where it was signed in, and whether it is the caller's own. Sessions from before this operation existed do not say from where.
     ///
     ///`GET /identity/me/sessions`; [`types::ListSessionsError`] has its errors.
     #[inline]
@@ -13983,7 +13983,7 @@ impl Client {
     }
     ///Get Users.
     ///
-    ///Lists all accounts in the order of their `number`, in pages of `limit` from `offset`. For administrators by bearer, and for services by an API key of scope `users:read`.
+    ///Lists all accounts in the order of their `number`, in pages of `limit` from `offset`. For administrators with a bearer, and for services with an API key of scope `users:read`.
     ///
     ///`GET /identity/users`; [`types::ListUsersError`] has its errors.
     #[inline]
@@ -13992,7 +13992,7 @@ impl Client {
     }
     ///Sign in with a password.
     ///
-    ///Checks the password. Without MFA the answer carries tokens. With MFA it carries `mfaRequired: true` and an `mfaToken`: finish with `POST /identity/mfa/login/verify`; if `method` is `email` or `sms`, the code is on its way already. It starts with the primary method, else with the first there is of authenticator, e-mail, SMS and passkey. An unknown address and a wrong password are one and the same 401. Limits: after 5 wrong passwords for one address from one network, waits that double from 1 second to 15 minutes; 6 code mails an hour and 20 a day per account, 6 SMS a day; 5 unfinished sign-ins per account, of which the oldest dies. Where no code may be sent now, it starts with a method that needs none if one is on; else `message` says that no code was sent: switch to another method, answer with a recovery code, or ask for the code later by `POST /identity/mfa/resend`.
+    ///Checks the password. If no second factor is on, the answer carries tokens. Otherwise it carries `mfaRequired: true` and an `mfaToken`: finish with `POST /identity/mfa/login/verify`. If `method` is `email` or `sms`, a code has already been sent. The sign-in starts with the primary method, or without one with the first that is on of authenticator, e-mail, SMS and passkey. An unknown address and a wrong password get the same 401. If no code may be sent now, the sign-in starts with a method that needs none. If no such method is on, `message` says that no code was sent. Then switch to another method, answer with a recovery code, or request the code later with `POST /identity/mfa/resend`. Limits: after 5 wrong passwords for one address from one network, waits that double from 1 second to 15 minutes. 6 code mails an hour and 20 a day per account, and 6 SMS a day. 5 unfinished sign-ins per account; a further one ends the oldest.
     ///
     ///`POST /identity/login`; [`types::LoginError`] has its errors.
     #[inline]
@@ -14001,7 +14001,7 @@ impl Client {
     }
     ///Sign out.
     ///
-    ///Ends the session of the bearer: its access token and its refresh token open nothing on this server from now on. A service that checks signatures only still accepts the access token until it expires. Other sessions of the user go on.
+    ///Ends the session of the bearer. From now on this server refuses its access token and its refresh token. A service that only checks signatures still accepts the access token until it expires. Other sessions of the user stay.
     ///
     ///`POST /identity/logout`; [`types::LogoutError`] has its errors.
     #[inline]
@@ -14010,7 +14010,7 @@ impl Client {
     }
     ///Open a mailed link.
     ///
-    ///What the page `/magic-link` calls when its button is pressed: answers the code to type on the device that asked, with when and from where it was asked. It can be called again, from another device or after a reload, as long as the code is good. Nothing is issued or approved by it; a sign-in is finished only by who also holds its `mfaToken`. Opening the page itself does nothing. A client on the same device can send the token as `code` instead. Limits: 15 minutes, until the code was used, the latest link only.
+    ///The page `/magic-link` calls this when its button is pressed. It answers the code to type on the device that requested it, and when and from where it was requested. It can be called again, from another device or after a reload, while the code is valid. It issues and approves nothing: only somebody who also holds the `mfaToken` can finish the sign-in. Opening the page does nothing. A client on the same device can send the token as `code` instead. Limits: 15 minutes, until the code is used, and only for the latest link.
     ///
     ///`POST /identity/mfa/magic-link`; [`types::OpenMagicLinkError`] has its errors.
     #[inline]
@@ -14022,7 +14022,7 @@ impl Client {
     }
     ///Refresh the session.
     ///
-    ///Trades the refresh token for a new pair; the old refresh token is spent. Keep the new one before the old one is forgotten, and let only one call run at a time, one for all tabs that share the session. When the answer does not arrive, send the same token again at once: within 10 seconds, from the same network, and while the new one was not used, it answers the same new refresh token, once. A third call is refused with `TOKEN_INVALID` and ends nothing: use the token that another call has got. A spent refresh token that comes later ends the whole session, since it may have been stolen. Limits: a session ends after 60 minutes without a refresh and 24 hours after sign-in, by default.
+    ///Exchanges the refresh token for a new pair. The old refresh token is used up. Store the new one before you discard the old one. Let only one call run at a time, and one for all tabs that share the session. If the answer does not arrive, send the same token again at once. Within 10 seconds, from the same network, and while the new one is unused, the server answers the same new refresh token, once. A third call is refused with `TOKEN_INVALID` and ends nothing: use the token that another call received. A used refresh token that comes later ends the whole session, since it may have been stolen. Limits: by default, a session ends after 60 minutes without a refresh, and 24 hours after sign-in.
     ///
     ///`POST /identity/token/refresh`; [`types::RefreshTokenError`] has its errors.
     #[inline]
@@ -14034,7 +14034,7 @@ impl Client {
     }
     ///Register a user.
     ///
-    ///Begins a registration. The answer is the same whether or not the address has an account: a free address gets a mail with a six-digit code, a taken one a mail that says so. Send the code with `registrationToken` to `POST /identity/register/verify`; nothing is stored as an account before that. Limits: 3 registration mails an hour per address, past which the call still answers 202 and sends nothing; 30 calls that send mail an hour per network.
+    ///Begins a registration. The answer is the same whether or not the address has an account. A free address gets a mail with a six-digit code. A taken one gets a mail that says so. Send the code with `registrationToken` to `POST /identity/register/verify`. No account is stored before that. Limits: 3 registration mails an hour per address; after that the call still answers 202 but sends nothing. 30 calls that send mail an hour per network.
     ///
     ///`POST /identity/register`; [`types::RegisterUserError`] has its errors.
     #[inline]
@@ -14046,7 +14046,7 @@ impl Client {
     }
     ///Rename a method.
     ///
-    ///Gives a method another name, for lists and for telling several authenticators or passkeys apart. Two of the same method cannot have the same name. The session needs fresh proof (see `POST /identity/step-up`).
+    ///Gives a method another name, for lists and to tell several authenticators or passkeys apart. Two of the same method cannot have the same name. The session needs fresh proof (see `POST /identity/step-up`).
     ///
     ///`PATCH /identity/mfa/methods/{factorId}`; [`types::RenameMfaMethodError`] has its errors.
     #[inline]
@@ -14059,7 +14059,7 @@ impl Client {
     }
     ///Resend MFA Email Code.
     ///
-    ///Sends a new code for a challenge that waits for one by e-mail or SMS. It does not give back spent tries. Show a countdown from `retryAfter` and hide the button when `resendsRemaining` is 0. Limits: a cooldown of 60 seconds that doubles with each resend; 3 resends per challenge; 6 code mails an hour and 20 a day per account; 6 SMS a day per account.
+    ///Sends a new code for a challenge that waits for one by e-mail or SMS. Used tries stay used. Show a countdown from `retryAfter`, and hide the button when `resendsRemaining` is 0. Limits: 60 seconds before the first resend, doubled with each further one. 3 resends per challenge. 6 code mails an hour and 20 a day per account. 6 SMS a day per account.
     ///
     ///`POST /identity/mfa/resend`; [`types::ResendMfaCodeError`] has its errors.
     #[inline]
@@ -14069,9 +14069,9 @@ impl Client {
     ) -> Call<calls::ResendMfaCode> {
         Call::new(&self.core).json(&request)
     }
-    ///Set a new password by the mail.
+    ///Set a new password with the mail.
     ///
-    ///Takes the token of the mailed link, or the address and the mailed code, and the new password. While sign-in asks for no second factor, the password is changed at once. Otherwise the answer is a challenge, and nothing is changed before it is answered: by `POST /identity/password/reset/verify` with a code or a recovery code, or by `.../verify-passkey`. `POST /identity/mfa/login/switch`, `POST /identity/mfa/login/passkey-options` and `POST /identity/mfa/resend` take its `mfaToken` as well. Codes by mail are a second factor here only where no other method is on, since this mail has proved the mailbox already. A changed password ends all sessions of the account and whatever they began, removes no method and no API key, signs nobody in, and is told to the owner by mail. Link and code are used up by this call, not by a refused password. Limits: 5 tries per mail for the code, 50 in 30 days per address, and 30 wrong ones an hour per network, after which only links work. Where no code of the second factor may be sent now, `message` says so; such codes are limited as at sign-in, but counted apart.
+    ///Takes the new password with the token of the mailed link, or with the address and the mailed code. While sign-in asks for no second factor, the password is changed at once. Otherwise the answer is a challenge, and nothing changes before it is answered: with a code or a recovery code at `POST /identity/password/reset/verify`, or with a passkey at `.../verify-passkey`. `POST /identity/mfa/login/switch`, `POST /identity/mfa/login/passkey-options` and `POST /identity/mfa/resend` also accept its `mfaToken`. Codes by mail count as a second factor here only while no other method is on, since this mail has proved the mailbox already. A changed password ends all sessions of the account and everything they began. It removes no method and no API key, and signs nobody in. The owner is told by mail. This call uses up the link and the code, unless the new password is refused. Limits for the code: 5 tries per mail, 50 in 30 days per address, and 30 wrong ones an hour per network. After that only links work. If no code of the second factor may be sent now, `message` says so. Such codes have the limits of sign-in, but are counted separately.
     ///
     ///`POST /identity/password/reset`; [`types::ResetPasswordError`] has its errors.
     #[inline]
@@ -14081,9 +14081,9 @@ impl Client {
     ) -> Call<calls::ResetPassword> {
         Call::new(&self.core).json(&request)
     }
-    ///Make a method the first one asked for.
+    ///Make a method the primary one.
     ///
-    ///Sign-in starts with this method from now on, in every API that can carry it. The user can still switch. The session needs fresh proof (see `POST /identity/step-up`).
+    ///From now on sign-in starts with this method, in every API that supports it. The user can still switch. The session needs fresh proof (see `POST /identity/step-up`).
     ///
     ///`POST /identity/mfa/methods/{factorId}/primary`; [`types::SetPrimaryMfaMethodError`] has its errors.
     #[inline]
@@ -14095,16 +14095,16 @@ impl Client {
     }
     ///Initiate MFA Setup.
     ///
-    ///Begins to turn a method on; the current password is required. `email`: a code is mailed to the address of the account. `authenticator`: the answer carries a secret and an otpauth URL to scan; it is shown this once. `sms`: a code is sent to `phoneNumber`. `passkey`: the answer carries the options for `navigator.credentials.create`. Nothing is on until `POST /identity/mfa/setup/verify` has seen a code, or `POST /identity/mfa/setup/verify-passkey` the credential. A second call for the same method in the same session replaces the first. Another authenticator or passkey is added under a new `name`. If the account has a method on, the session needs fresh proof (see `POST /identity/step-up`). Limits: those of passwords, code mails and SMS, as at sign-in.
+    ///Begins to turn on a method. The current password is required. `email`: a code is mailed to the address of the account. `authenticator`: the answer carries a secret and an otpauth URL to scan, shown only this once. `sms`: a code is sent to `phoneNumber`. `passkey`: the answer carries the options for `navigator.credentials.create`. The method is off until `POST /identity/mfa/setup/verify` has checked a code, or `POST /identity/mfa/setup/verify-passkey` the credential. A second call for the same method in the same session replaces the first. To add another authenticator or passkey, send a new `name`. If the account has a method on, the session needs fresh proof (see `POST /identity/step-up`). Limits: those of passwords, code mails and SMS, as at sign-in.
     ///
     ///`POST /identity/mfa/setup`; [`types::SetupMfaError`] has its errors.
     #[inline]
     pub fn setup_mfa(&self, request: types::MfaSetupRequest) -> Call<calls::SetupMfa> {
         Call::new(&self.core).json(&request)
     }
-    ///Sign in by passkey alone.
+    ///Sign in with a passkey alone.
     ///
-    ///Signs in with what `navigator.credentials.get` returned (`credential.toJSON()`). A passkey with user verification is two factors in one, so no second one is asked for. The `passkeyToken` is good for one try and 5 minutes. A credential that nobody has and one that does not verify are one and the same answer.
+    ///Signs in with what `navigator.credentials.get` returned (`credential.toJSON()`). A passkey with user verification is two factors in one, so no second one is required. The `passkeyToken` works for one try within 5 minutes. A credential that nobody has and one that does not verify get the same answer.
     ///
     ///`POST /identity/passkey/login`; [`types::SignInWithPasskeyError`] has its errors.
     #[inline]
@@ -14116,7 +14116,7 @@ impl Client {
     }
     ///Switch MFA Login Method.
     ///
-    ///Lets the user finish this sign-in by another enabled method, for one who left the phone at home. The first switch to `email` or `sms` sends a code; a later one does not, since that code still fits (`POST /identity/mfa/resend` sends another). Where a code of the other one took its place, a further one keeps the pace of resends. The other methods send nothing. Tries already spent stay spent. Go on with `POST /identity/mfa/login/verify` and the `mfaToken` of this answer.
+    ///Lets the user finish this sign-in with another method that is on, for example when the phone is not at hand. The first switch to `email` or `sms` sends a code. A later switch sends none, since that code still fits (`POST /identity/mfa/resend` sends another). If a code by the other channel has replaced it, a further code must wait as long as a resend. The other methods send nothing. Used tries stay used. Continue with `POST /identity/mfa/login/verify` and the `mfaToken` of this answer.
     ///
     ///`POST /identity/mfa/login/switch`; [`types::SwitchMfaMethodError`] has its errors.
     #[inline]
@@ -14138,9 +14138,9 @@ impl Client {
     ) -> Call<calls::UndoEmailChange> {
         Call::new(&self.core).json(&request)
     }
-    ///Change one's names.
+    ///Change your own names.
     ///
-    ///Changes the names of the caller's account. What is left out stays; an empty text takes a name away.
+    ///Changes the names of the caller's account. A field that is left out stays as it is. An empty string removes the name.
     ///
     ///`PATCH /identity/me`; [`types::UpdateCurrentUserError`] has its errors.
     #[inline]
@@ -14152,7 +14152,7 @@ impl Client {
     }
     ///Validate an access token.
     ///
-    ///For services that accept this server's tokens. With an API key of scope `tokens:validate`, send the user's access token in `token`: the answer is 200 in any case and `valid` says whether it is good, with session and account looked at, which a signature check against the JWKS cannot do. With a bearer alone, send no `token`: the bearer itself is judged, and a bad one is 401. A `token` without such a key is 403; a key without a `token` is 400.
+    ///For services that accept this server's tokens. With an API key of scope `tokens:validate`, send the user's access token in `token`. The answer is always 200, and `valid` says whether the token is good. The server also looks at the session and the account, which a signature check against the JWKS cannot do. With only a bearer, send no `token`: the server judges the bearer itself, and a bad one gets 401. A `token` without such a key gets 403. A key without a `token` gets 400.
     ///
     ///`POST /identity/validate-token`; [`types::ValidateTokenError`] has its errors.
     #[inline]
@@ -14173,7 +14173,7 @@ impl Client {
     }
     ///Verify MFA Disable.
     ///
-    ///Confirms with a code, of the method itself or a recovery code; on success the method is removed from the account and its secret is deleted. The user is told by mail. The `mfaToken` is credential enough; a bearer may be sent along and must then be good and of the same user. Limits: 5 tries per `mfaToken`, 10 minutes.
+    ///Confirms with a code of the method itself or a recovery code. On success the method is removed from the account and its secret is deleted. The user is told by mail. The `mfaToken` is enough to authenticate. A bearer may be sent too, and must then be valid and of the same user. Limits: 5 tries per `mfaToken`, and 10 minutes.
     ///
     ///`POST /identity/mfa/disable/verify`; [`types::VerifyMfaDisableError`] has its errors.
     #[inline]
@@ -14185,7 +14185,7 @@ impl Client {
     }
     ///Verify MFA Login.
     ///
-    ///Finishes the sign-in: takes the code and answers the same tokens as sign-in without MFA. `code` is the code of the challenge's method, or a recovery code; for `email`, also the token of the mailed link. After a wrong code, ask again with the same `mfaToken`. A code works once; one that was used before is refused with `reason: already_used`. Limits: 5 tries per `mfaToken` and 10 minutes; after 10 wrong codes over several sign-ins waits start at 30 seconds and double to an hour, and 50 stop the method.
+    ///Finishes the sign-in. It takes the code and answers the same tokens as a sign-in without MFA. `code` is the code of the challenge's method, or a recovery code. For `email` it may also be the token of the mailed link. After a wrong code, ask again with the same `mfaToken`. A code works once: one that was used before is refused with `reason: already_used`. Limits: 5 tries per `mfaToken`, and 10 minutes. After 10 wrong codes over several sign-ins, waits start at 30 seconds and double up to an hour. After 50, the method is locked.
     ///
     ///`POST /identity/mfa/login/verify`; [`types::VerifyMfaLoginError`] has its errors.
     #[inline]
@@ -14197,7 +14197,7 @@ impl Client {
     }
     ///Verify MFA Setup.
     ///
-    ///Confirms the set-up with a code; on success the method is added to the account. A passkey is confirmed with `POST /identity/mfa/setup/verify-passkey` instead. The `mfaToken` is credential enough; a bearer may be sent along and must then be good and of the same user. The first method turned on ends the user's other sessions, never the caller's. The code is spent: signing in right afterwards takes the next one. Limits: 5 tries per `mfaToken`, 10 minutes.
+    ///Confirms the set-up with a code. On success the method is added to the account. Confirm a passkey with `POST /identity/mfa/setup/verify-passkey` instead. The `mfaToken` is enough to authenticate. A bearer may be sent too, and must then be valid and of the same user. The first method that is turned on ends the user's other sessions, never the caller's. The code is used up: a sign-in right afterwards needs the next one. Limits: 5 tries per `mfaToken`, and 10 minutes.
     ///
     ///`POST /identity/mfa/setup/verify`; [`types::VerifyMfaSetupError`] has its errors.
     #[inline]
@@ -14207,9 +14207,9 @@ impl Client {
     ) -> Call<calls::VerifyMfaSetup> {
         Call::new(&self.core).json(&request)
     }
-    ///Verify a sign-in by passkey.
+    ///Verify a sign-in with a passkey.
     ///
-    ///Finishes the sign-in with what `navigator.credentials.get` returned (`credential.toJSON()`), and answers the same tokens as sign-in without MFA. The options are good for one credential: after a refusal, ask for new ones. Limits: as for codes.
+    ///Finishes the sign-in with what `navigator.credentials.get` returned (`credential.toJSON()`). It answers the same tokens as a sign-in without MFA. Options work for one credential: after a refusal, request new ones. Limits: as for codes.
     ///
     ///`POST /identity/mfa/login/verify-passkey`; [`types::VerifyPasskeyLoginError`] has its errors.
     #[inline]
@@ -14221,7 +14221,7 @@ impl Client {
     }
     ///Finish a new password with a passkey.
     ///
-    ///Answers the challenge of `POST /identity/password/reset` with what `navigator.credentials.get` returned for the options of `POST /identity/mfa/login/passkey-options`. They are good for one credential: after a refusal, ask for new ones. Otherwise as `POST /identity/password/reset/verify`.
+    ///Answers the challenge of `POST /identity/password/reset` with what `navigator.credentials.get` returned for the options of `POST /identity/mfa/login/passkey-options`. Options work for one credential: after a refusal, request new ones. Everything else is as for `POST /identity/password/reset/verify`.
     ///
     ///`POST /identity/password/reset/verify-passkey`; [`types::VerifyPasskeyPasswordResetError`] has its errors.
     #[inline]
@@ -14233,7 +14233,7 @@ impl Client {
     }
     ///Verify the set-up of a passkey.
     ///
-    ///Confirms the set-up of a passkey with what `navigator.credentials.create` returned (`credential.toJSON()`); on success the passkey is added to the account, and signs in as a second factor or by itself. The options are good for one credential; a refused one takes a new set-up. A credential belongs to one account only. Limits: 10 minutes.
+    ///Confirms the set-up of a passkey with what `navigator.credentials.create` returned (`credential.toJSON()`). On success the passkey is added to the account. It then works as a second factor, or alone. Options work for one credential: after a refusal, begin a new set-up. A credential belongs to one account only. Limits: 10 minutes.
     ///
     ///`POST /identity/mfa/setup/verify-passkey`; [`types::VerifyPasskeySetupError`] has its errors.
     #[inline]
@@ -14243,9 +14243,9 @@ impl Client {
     ) -> Call<calls::VerifyPasskeySetup> {
         Call::new(&self.core).json(&request)
     }
-    ///Verify a step-up by passkey.
+    ///Verify a step-up with a passkey.
     ///
-    ///Finishes the step-up with what `navigator.credentials.get` returned for the `publicKey` of `POST /identity/step-up`. The options are good for one credential: after a refusal, begin again.
+    ///Finishes the step-up with what `navigator.credentials.get` returned for the `publicKey` of `POST /identity/step-up`. Options work for one credential: after a refusal, begin again.
     ///
     ///`POST /identity/step-up/verify-passkey`; [`types::VerifyPasskeyStepUpError`] has its errors.
     #[inline]
@@ -14257,7 +14257,7 @@ impl Client {
     }
     ///Finish a new password with a second factor.
     ///
-    ///Answers the challenge of `POST /identity/password/reset` with a code of its method, a recovery code, or for `email` the token of the link in the second mail. The password that was sent then counts from now on. All sessions of the account end, all its methods and API keys stay, and the owner is told by mail. Limits: 5 tries per `mfaToken` and 10 minutes. Wrong codes are counted apart from those of sign-in, for all methods together, with the same waits. After 50 without a right one, this answers `MFA_METHOD_LOCKED` until the user passes the second factor of a sign-in, or the operator unlocks the account.
+    ///Answers the challenge of `POST /identity/password/reset`: with a code of its method, with a recovery code, or for `email` with the token of the link in the second mail. From then on the new password is the valid one. All sessions of the account end. Its methods and API keys stay. The owner is told by mail. Limits: 5 tries per `mfaToken`, and 10 minutes. Wrong codes are counted separately from those of sign-in, for all methods together, with the same waits. After 50 without a right one, this answers `MFA_METHOD_LOCKED` until the user gives the second factor at a sign-in, or the operator unlocks the account.
     ///
     ///`POST /identity/password/reset/verify`; [`types::VerifyPasswordResetError`] has its errors.
     #[inline]
@@ -14267,9 +14267,9 @@ impl Client {
     ) -> Call<calls::VerifyPasswordReset> {
         Call::new(&self.core).json(&request)
     }
-    ///Prove the address and make the account.
+    ///Prove the address and create the account.
     ///
-    ///Takes the code from the mail, makes the account and signs the user in. A code fits only the `registrationToken` it was mailed for. Limits: 5 tries per `registrationToken`, then only a new registration helps; a right code comes too late as well. Suggest `POST /identity/mfa/setup` as the next step.
+    ///Checks the code from the mail, creates the account and signs the user in. A code fits only the `registrationToken` that it was mailed for. Limits: 5 tries per `registrationToken`. After that even the right code is refused, and the user must register again. Suggest `POST /identity/mfa/setup` as the next step.
     ///
     ///`POST /identity/register/verify`; [`types::VerifyRegistrationError`] has its errors.
     #[inline]
@@ -14281,7 +14281,7 @@ impl Client {
     }
     ///Verify a step-up.
     ///
-    ///Finishes the step-up with a code of the challenge's method, a recovery code, or for `email` the token of the mailed link. The answer is a new access token of the same session; the refresh token stays. Repeat the refused call with it. Limits: 5 tries per `mfaToken`, 10 minutes, and those of wrong codes, as at sign-in.
+    ///Finishes the step-up with a code of the challenge's method, a recovery code, or for `email` the token of the mailed link. The answer is a new access token of the same session. The refresh token stays. Repeat the refused call with the new token. Limits: 5 tries per `mfaToken`, 10 minutes, and those of wrong codes, as at sign-in.
     ///
     ///`POST /identity/step-up/verify`; [`types::VerifyStepUpError`] has its errors.
     #[inline]
@@ -14307,7 +14307,7 @@ impl Call<calls::ListActivity> {
     pub fn limit(self, limit: u32) -> Self {
         self.query("limit", &limit)
     }
-    ///The `next` of the page before. Without it, the list begins with what happened last.
+    ///The `next` of the previous page. Without it, the list begins with the newest event.
     #[inline]
     pub fn before(self, before: impl AsRef<str>) -> Self {
         self.query("before", &before.as_ref())

@@ -15,7 +15,7 @@ export interface paths {
         put?: never;
         /**
          * Register a user
-         * @description Begins a registration. The answer is the same whether or not the address has an account: a free address gets a mail with a six-digit code, a taken one a mail that says so. Send the code with `registrationToken` to `POST /identity/register/verify`; nothing is stored as an account before that. Limits: 3 registration mails an hour per address, past which the call still answers 202 and sends nothing; 30 calls that send mail an hour per network.
+         * @description Begins a registration. The answer is the same whether or not the address has an account. A free address gets a mail with a six-digit code. A taken one gets a mail that says so. Send the code with `registrationToken` to `POST /identity/register/verify`. No account is stored before that. Limits: 3 registration mails an hour per address; after that the call still answers 202 but sends nothing. 30 calls that send mail an hour per network.
          */
         post: operations["registerUser"];
         delete?: never;
@@ -34,8 +34,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Prove the address and make the account
-         * @description Takes the code from the mail, makes the account and signs the user in. A code fits only the `registrationToken` it was mailed for. Limits: 5 tries per `registrationToken`, then only a new registration helps; a right code comes too late as well. Suggest `POST /identity/mfa/setup` as the next step.
+         * Prove the address and create the account
+         * @description Checks the code from the mail, creates the account and signs the user in. A code fits only the `registrationToken` that it was mailed for. Limits: 5 tries per `registrationToken`. After that even the right code is refused, and the user must register again. Suggest `POST /identity/mfa/setup` as the next step.
          */
         post: operations["verifyRegistration"];
         delete?: never;
@@ -53,21 +53,21 @@ export interface paths {
         };
         /**
          * Get the current user
-         * @description Answers the account of the bearer and how its session was signed in. Read it after a page load to find out who is there, which methods are on, and whether `session.acr` is strong enough for what comes next.
+         * @description Answers the account of the bearer, and how its session was signed in. Call it after a page load to learn who is signed in, which methods are on, and whether `session.acr` is strong enough for what comes next.
          */
         get: operations["getCurrentUser"];
         put?: never;
         post?: never;
         /**
-         * Delete one's account
-         * @description Deletes the caller's account for good, with all that `GET /identity/me/export` shows but the audit trail, which keeps its events under the account's id until they are too old (400 days by default). Takes the password, and fresh proof in the session where a method is on. No mail is sent: none outlives its account. The address can be registered anew at once. Limits: a wrong password counts as one at sign-in.
+         * Delete your own account
+         * @description Deletes the caller's account for good, with everything that `GET /identity/me/export` shows except the audit trail. The trail keeps the account's events under its id until they are too old (400 days by default). Needs the password and, while a method is on, fresh proof in the session. No mail is sent, since an account's mails are deleted with it. The address can be registered again at once. Limits: a wrong password counts as one at sign-in.
          */
         delete: operations["deleteCurrentUser"];
         options?: never;
         head?: never;
         /**
-         * Change one's names
-         * @description Changes the names of the caller's account. What is left out stays; an empty text takes a name away.
+         * Change your own names
+         * @description Changes the names of the caller's account. A field that is left out stays as it is. An empty string removes the name.
          */
         patch: operations["updateCurrentUser"];
         trace?: never;
@@ -80,8 +80,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Read everything that is kept about oneself
-         * @description Answers everything that the server keeps about the caller, without secrets: no password, secret, code, key or hash. Phone numbers are whole in it, so it asks for fresh proof in the session. Of sessions, steps, letters and events at most 1,000 each, newest first; older events are read by `GET /identity/me/activity`.
+         * Export your own data
+         * @description Answers everything that the server keeps about the caller, without secrets: no password, secret, code, key or hash. It shows phone numbers in full, so the session needs fresh proof. It has at most 1,000 sessions, steps, letters and events each, newest first. Read older events with `GET /identity/me/activity`.
          */
         get: operations["exportCurrentUser"];
         put?: never;
@@ -100,8 +100,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List what happened to one's account
-         * @description Lists what the audit trail has of the caller's account, newest first: sign-ins, wrong passwords and codes, changed methods, and who did it from where. For the next page send `next` of the answer as `before`; without `next` there is none. Events are kept for 400 days by default.
+         * List the events of your own account
+         * @description Lists what the audit trail has about the caller's account, newest first: sign-ins, wrong passwords and codes, changed methods, and who did it from where. For the next page, send `next` of the answer as `before`. Without `next`, this page is the last. Events are kept for 400 days by default.
          */
         get: operations["listActivity"];
         put?: never;
@@ -182,8 +182,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Ask for a new password
-         * @description Mails a link and a code for a new password. The answer, the work and the time are the same whether or not the address has an account: an unknown one gets a mail that says so. Link and code work once, for 15 minutes, on any device; a newer mail takes the place of an older one. Send either with the new password to `POST /identity/password/reset`. Limits: 3 such mails an hour per address, past which the call still answers 202, sends nothing, and leaves the last mail good; 30 calls an hour per network. They are counted apart from those of sign-ins.
+         * Request a new password
+         * @description Mails a link and a code for a new password. The answer, the work and the time are the same whether or not the address has an account. An address without an account gets a mail that says so. The link and the code work once, for 15 minutes, on any device. A newer mail replaces an older one. Send either with the new password to `POST /identity/password/reset`. Limits: 3 such mails an hour per address; after that the call still answers 202 but sends nothing, and the last mail stays valid. 30 calls an hour per network. Both are counted separately from those of sign-ins.
          */
         post: operations["forgotPassword"];
         delete?: never;
@@ -202,8 +202,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Set a new password by the mail
-         * @description Takes the token of the mailed link, or the address and the mailed code, and the new password. While sign-in asks for no second factor, the password is changed at once. Otherwise the answer is a challenge, and nothing is changed before it is answered: by `POST /identity/password/reset/verify` with a code or a recovery code, or by `.../verify-passkey`. `POST /identity/mfa/login/switch`, `POST /identity/mfa/login/passkey-options` and `POST /identity/mfa/resend` take its `mfaToken` as well. Codes by mail are a second factor here only where no other method is on, since this mail has proved the mailbox already. A changed password ends all sessions of the account and whatever they began, removes no method and no API key, signs nobody in, and is told to the owner by mail. Link and code are used up by this call, not by a refused password. Limits: 5 tries per mail for the code, 50 in 30 days per address, and 30 wrong ones an hour per network, after which only links work. Where no code of the second factor may be sent now, `message` says so; such codes are limited as at sign-in, but counted apart.
+         * Set a new password with the mail
+         * @description Takes the new password with the token of the mailed link, or with the address and the mailed code. While sign-in asks for no second factor, the password is changed at once. Otherwise the answer is a challenge, and nothing changes before it is answered: with a code or a recovery code at `POST /identity/password/reset/verify`, or with a passkey at `.../verify-passkey`. `POST /identity/mfa/login/switch`, `POST /identity/mfa/login/passkey-options` and `POST /identity/mfa/resend` also accept its `mfaToken`. Codes by mail count as a second factor here only while no other method is on, since this mail has proved the mailbox already. A changed password ends all sessions of the account and everything they began. It removes no method and no API key, and signs nobody in. The owner is told by mail. This call uses up the link and the code, unless the new password is refused. Limits for the code: 5 tries per mail, 50 in 30 days per address, and 30 wrong ones an hour per network. After that only links work. If no code of the second factor may be sent now, `message` says so. Such codes have the limits of sign-in, but are counted separately.
          */
         post: operations["resetPassword"];
         delete?: never;
@@ -223,7 +223,7 @@ export interface paths {
         put?: never;
         /**
          * Finish a new password with a second factor
-         * @description Answers the challenge of `POST /identity/password/reset` with a code of its method, a recovery code, or for `email` the token of the link in the second mail. The password that was sent then counts from now on. All sessions of the account end, all its methods and API keys stay, and the owner is told by mail. Limits: 5 tries per `mfaToken` and 10 minutes. Wrong codes are counted apart from those of sign-in, for all methods together, with the same waits. After 50 without a right one, this answers `MFA_METHOD_LOCKED` until the user passes the second factor of a sign-in, or the operator unlocks the account.
+         * @description Answers the challenge of `POST /identity/password/reset`: with a code of its method, with a recovery code, or for `email` with the token of the link in the second mail. From then on the new password is the valid one. All sessions of the account end. Its methods and API keys stay. The owner is told by mail. Limits: 5 tries per `mfaToken`, and 10 minutes. Wrong codes are counted separately from those of sign-in, for all methods together, with the same waits. After 50 without a right one, this answers `MFA_METHOD_LOCKED` until the user gives the second factor at a sign-in, or the operator unlocks the account.
          */
         post: operations["verifyPasswordReset"];
         delete?: never;
@@ -243,7 +243,7 @@ export interface paths {
         put?: never;
         /**
          * Finish a new password with a passkey
-         * @description Answers the challenge of `POST /identity/password/reset` with what `navigator.credentials.get` returned for the options of `POST /identity/mfa/login/passkey-options`. They are good for one credential: after a refusal, ask for new ones. Otherwise as `POST /identity/password/reset/verify`.
+         * @description Answers the challenge of `POST /identity/password/reset` with what `navigator.credentials.get` returned for the options of `POST /identity/mfa/login/passkey-options`. Options work for one credential: after a refusal, request new ones. Everything else is as for `POST /identity/password/reset/verify`.
          */
         post: operations["verifyPasskeyPasswordReset"];
         delete?: never;
@@ -262,7 +262,7 @@ export interface paths {
         get?: never;
         /**
          * Change the password
-         * @description Takes the old password and a new one, in a session with fresh proof. While no method is on, the old password is that proof. The caller's session stays, all others of the account end, with whatever they began and with mails for a new password. API keys stay. The owner is told by mail, with how many keys work. Limits: a wrong old password counts as one at sign-in.
+         * @description Takes the old password and a new one. The session needs fresh proof. While no method is on, the old password is that proof. The caller's session stays. All other sessions of the account end, with everything they began, and mails for a new password become invalid. API keys stay. The owner is told by mail, which also says how many keys work. Limits: a wrong old password counts as one at sign-in.
          */
         put: operations["changePassword"];
         post?: never;
@@ -283,7 +283,7 @@ export interface paths {
         put?: never;
         /**
          * Sign in with a password
-         * @description Checks the password. Without MFA the answer carries tokens. With MFA it carries `mfaRequired: true` and an `mfaToken`: finish with `POST /identity/mfa/login/verify`; if `method` is `email` or `sms`, the code is on its way already. It starts with the primary method, else with the first there is of authenticator, e-mail, SMS and passkey. An unknown address and a wrong password are one and the same 401. Limits: after 5 wrong passwords for one address from one network, waits that double from 1 second to 15 minutes; 6 code mails an hour and 20 a day per account, 6 SMS a day; 5 unfinished sign-ins per account, of which the oldest dies. Where no code may be sent now, it starts with a method that needs none if one is on; else `message` says that no code was sent: switch to another method, answer with a recovery code, or ask for the code later by `POST /identity/mfa/resend`.
+         * @description Checks the password. If no second factor is on, the answer carries tokens. Otherwise it carries `mfaRequired: true` and an `mfaToken`: finish with `POST /identity/mfa/login/verify`. If `method` is `email` or `sms`, a code has already been sent. The sign-in starts with the primary method, or without one with the first that is on of authenticator, e-mail, SMS and passkey. An unknown address and a wrong password get the same 401. If no code may be sent now, the sign-in starts with a method that needs none. If no such method is on, `message` says that no code was sent. Then switch to another method, answer with a recovery code, or request the code later with `POST /identity/mfa/resend`. Limits: after 5 wrong passwords for one address from one network, waits that double from 1 second to 15 minutes. 6 code mails an hour and 20 a day per account, and 6 SMS a day. 5 unfinished sign-ins per account; a further one ends the oldest.
          */
         post: operations["login"];
         delete?: never;
@@ -303,7 +303,7 @@ export interface paths {
         put?: never;
         /**
          * Validate an access token
-         * @description For services that accept this server's tokens. With an API key of scope `tokens:validate`, send the user's access token in `token`: the answer is 200 in any case and `valid` says whether it is good, with session and account looked at, which a signature check against the JWKS cannot do. With a bearer alone, send no `token`: the bearer itself is judged, and a bad one is 401. A `token` without such a key is 403; a key without a `token` is 400.
+         * @description For services that accept this server's tokens. With an API key of scope `tokens:validate`, send the user's access token in `token`. The answer is always 200, and `valid` says whether the token is good. The server also looks at the session and the account, which a signature check against the JWKS cannot do. With only a bearer, send no `token`: the server judges the bearer itself, and a bad one gets 401. A `token` without such a key gets 403. A key without a `token` gets 400.
          */
         post: operations["validateToken"];
         delete?: never;
@@ -323,7 +323,7 @@ export interface paths {
         put?: never;
         /**
          * Refresh the session
-         * @description Trades the refresh token for a new pair; the old refresh token is spent. Keep the new one before the old one is forgotten, and let only one call run at a time, one for all tabs that share the session. When the answer does not arrive, send the same token again at once: within 10 seconds, from the same network, and while the new one was not used, it answers the same new refresh token, once. A third call is refused with `TOKEN_INVALID` and ends nothing: use the token that another call has got. A spent refresh token that comes later ends the whole session, since it may have been stolen. Limits: a session ends after 60 minutes without a refresh and 24 hours after sign-in, by default.
+         * @description Exchanges the refresh token for a new pair. The old refresh token is used up. Store the new one before you discard the old one. Let only one call run at a time, and one for all tabs that share the session. If the answer does not arrive, send the same token again at once. Within 10 seconds, from the same network, and while the new one is unused, the server answers the same new refresh token, once. A third call is refused with `TOKEN_INVALID` and ends nothing: use the token that another call received. A used refresh token that comes later ends the whole session, since it may have been stolen. Limits: by default, a session ends after 60 minutes without a refresh, and 24 hours after sign-in.
          */
         post: operations["refreshToken"];
         delete?: never;
@@ -340,15 +340,15 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List one's sessions
-         * @description Lists the open sessions of the caller's account, newest first, in pages of `limit` from `offset`: when and from where each was signed in, how, and which one is the caller's. Sessions of a server before this operation existed do not say from where.
+         * List your own sessions
+         * @description Lists the open sessions of the caller's account, newest first, in pages of `limit` from `offset`. Each says when, how and from where it was signed in, and whether it is the caller's own. Sessions from before this operation existed do not say from where.
          */
         get: operations["listSessions"];
         put?: never;
         post?: never;
         /**
          * End all other sessions
-         * @description Ends all sessions of the caller's account but the caller's own. Their tokens are refused on the next call, and what they began is over. Nobody is kept from signing in again: change the password where somebody else knows it.
+         * @description Ends all sessions of the caller's account except the caller's own. Their tokens are refused on the next call, and the steps they began are over. Anybody who knows the password can sign in again: change it if somebody else knows it.
          */
         delete: operations["endOtherSessions"];
         options?: never;
@@ -367,8 +367,8 @@ export interface paths {
         put?: never;
         post?: never;
         /**
-         * End one of one's sessions
-         * @description Ends a session of the caller's account. Its tokens are refused on the next call. Ending the caller's own is a sign-out.
+         * End one of your own sessions
+         * @description Ends a session of the caller's account. Its tokens are refused on the next call. To end the caller's own session is a sign-out.
          */
         delete: operations["endSession"];
         options?: never;
@@ -387,7 +387,7 @@ export interface paths {
         put?: never;
         /**
          * Sign out
-         * @description Ends the session of the bearer: its access token and its refresh token open nothing on this server from now on. A service that checks signatures only still accepts the access token until it expires. Other sessions of the user go on.
+         * @description Ends the session of the bearer. From now on this server refuses its access token and its refresh token. A service that only checks signatures still accepts the access token until it expires. Other sessions of the user stay.
          */
         post: operations["logout"];
         delete?: never;
@@ -407,7 +407,7 @@ export interface paths {
         put?: never;
         /**
          * Initiate MFA Setup
-         * @description Begins to turn a method on; the current password is required. `email`: a code is mailed to the address of the account. `authenticator`: the answer carries a secret and an otpauth URL to scan; it is shown this once. `sms`: a code is sent to `phoneNumber`. `passkey`: the answer carries the options for `navigator.credentials.create`. Nothing is on until `POST /identity/mfa/setup/verify` has seen a code, or `POST /identity/mfa/setup/verify-passkey` the credential. A second call for the same method in the same session replaces the first. Another authenticator or passkey is added under a new `name`. If the account has a method on, the session needs fresh proof (see `POST /identity/step-up`). Limits: those of passwords, code mails and SMS, as at sign-in.
+         * @description Begins to turn on a method. The current password is required. `email`: a code is mailed to the address of the account. `authenticator`: the answer carries a secret and an otpauth URL to scan, shown only this once. `sms`: a code is sent to `phoneNumber`. `passkey`: the answer carries the options for `navigator.credentials.create`. The method is off until `POST /identity/mfa/setup/verify` has checked a code, or `POST /identity/mfa/setup/verify-passkey` the credential. A second call for the same method in the same session replaces the first. To add another authenticator or passkey, send a new `name`. If the account has a method on, the session needs fresh proof (see `POST /identity/step-up`). Limits: those of passwords, code mails and SMS, as at sign-in.
          */
         post: operations["setupMfa"];
         delete?: never;
@@ -427,7 +427,7 @@ export interface paths {
         put?: never;
         /**
          * Verify MFA Setup
-         * @description Confirms the set-up with a code; on success the method is added to the account. A passkey is confirmed with `POST /identity/mfa/setup/verify-passkey` instead. The `mfaToken` is credential enough; a bearer may be sent along and must then be good and of the same user. The first method turned on ends the user's other sessions, never the caller's. The code is spent: signing in right afterwards takes the next one. Limits: 5 tries per `mfaToken`, 10 minutes.
+         * @description Confirms the set-up with a code. On success the method is added to the account. Confirm a passkey with `POST /identity/mfa/setup/verify-passkey` instead. The `mfaToken` is enough to authenticate. A bearer may be sent too, and must then be valid and of the same user. The first method that is turned on ends the user's other sessions, never the caller's. The code is used up: a sign-in right afterwards needs the next one. Limits: 5 tries per `mfaToken`, and 10 minutes.
          */
         post: operations["verifyMfaSetup"];
         delete?: never;
@@ -447,7 +447,7 @@ export interface paths {
         put?: never;
         /**
          * Verify the set-up of a passkey
-         * @description Confirms the set-up of a passkey with what `navigator.credentials.create` returned (`credential.toJSON()`); on success the passkey is added to the account, and signs in as a second factor or by itself. The options are good for one credential; a refused one takes a new set-up. A credential belongs to one account only. Limits: 10 minutes.
+         * @description Confirms the set-up of a passkey with what `navigator.credentials.create` returned (`credential.toJSON()`). On success the passkey is added to the account. It then works as a second factor, or alone. Options work for one credential: after a refusal, begin a new set-up. A credential belongs to one account only. Limits: 10 minutes.
          */
         post: operations["verifyPasskeySetup"];
         delete?: never;
@@ -467,7 +467,7 @@ export interface paths {
         put?: never;
         /**
          * Switch MFA Login Method
-         * @description Lets the user finish this sign-in by another enabled method, for one who left the phone at home. The first switch to `email` or `sms` sends a code; a later one does not, since that code still fits (`POST /identity/mfa/resend` sends another). Where a code of the other one took its place, a further one keeps the pace of resends. The other methods send nothing. Tries already spent stay spent. Go on with `POST /identity/mfa/login/verify` and the `mfaToken` of this answer.
+         * @description Lets the user finish this sign-in with another method that is on, for example when the phone is not at hand. The first switch to `email` or `sms` sends a code. A later switch sends none, since that code still fits (`POST /identity/mfa/resend` sends another). If a code by the other channel has replaced it, a further code must wait as long as a resend. The other methods send nothing. Used tries stay used. Continue with `POST /identity/mfa/login/verify` and the `mfaToken` of this answer.
          */
         post: operations["switchMfaMethod"];
         delete?: never;
@@ -487,7 +487,7 @@ export interface paths {
         put?: never;
         /**
          * Verify MFA Login
-         * @description Finishes the sign-in: takes the code and answers the same tokens as sign-in without MFA. `code` is the code of the challenge's method, or a recovery code; for `email`, also the token of the mailed link. After a wrong code, ask again with the same `mfaToken`. A code works once; one that was used before is refused with `reason: already_used`. Limits: 5 tries per `mfaToken` and 10 minutes; after 10 wrong codes over several sign-ins waits start at 30 seconds and double to an hour, and 50 stop the method.
+         * @description Finishes the sign-in. It takes the code and answers the same tokens as a sign-in without MFA. `code` is the code of the challenge's method, or a recovery code. For `email` it may also be the token of the mailed link. After a wrong code, ask again with the same `mfaToken`. A code works once: one that was used before is refused with `reason: already_used`. Limits: 5 tries per `mfaToken`, and 10 minutes. After 10 wrong codes over several sign-ins, waits start at 30 seconds and double up to an hour. After 50, the method is locked.
          */
         post: operations["verifyMfaLogin"];
         delete?: never;
@@ -507,7 +507,7 @@ export interface paths {
         put?: never;
         /**
          * Get the options for a passkey
-         * @description Answers what `navigator.credentials.get` needs to finish this sign-in with a passkey of the user, and lets the challenge wait for it. Each call replaces the options of the one before. Go on with `POST /identity/mfa/login/verify-passkey`.
+         * @description Answers what `navigator.credentials.get` needs to finish this sign-in with a passkey of the user, and switches the challenge to it. Each call replaces the options of the previous one. Continue with `POST /identity/mfa/login/verify-passkey`.
          */
         post: operations["getPasskeyOptions"];
         delete?: never;
@@ -526,8 +526,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Verify a sign-in by passkey
-         * @description Finishes the sign-in with what `navigator.credentials.get` returned (`credential.toJSON()`), and answers the same tokens as sign-in without MFA. The options are good for one credential: after a refusal, ask for new ones. Limits: as for codes.
+         * Verify a sign-in with a passkey
+         * @description Finishes the sign-in with what `navigator.credentials.get` returned (`credential.toJSON()`). It answers the same tokens as a sign-in without MFA. Options work for one credential: after a refusal, request new ones. Limits: as for codes.
          */
         post: operations["verifyPasskeyLogin"];
         delete?: never;
@@ -547,7 +547,7 @@ export interface paths {
         put?: never;
         /**
          * Initiate MFA Disable
-         * @description Begins to turn a method off; the current password is required, and then a code of that very method or a recovery code. `email`, `sms`: the code is sent now. `authenticator`: the app shows it. The method stays on until `POST /identity/mfa/disable/verify`. Without `factorId`, all authenticators go; a passkey goes with `DELETE /identity/mfa/methods/{factorId}`. Limits: those of passwords, code mails and SMS, as at sign-in.
+         * @description Begins to turn off a method. It needs the current password, and then a code of that method or a recovery code. `email`, `sms`: the code is sent now. `authenticator`: the app shows it. The method stays on until `POST /identity/mfa/disable/verify`. Without `factorId`, all authenticators are turned off. Remove a passkey with `DELETE /identity/mfa/methods/{factorId}`. Limits: those of passwords, code mails and SMS, as at sign-in.
          */
         post: operations["disableMfa"];
         delete?: never;
@@ -567,7 +567,7 @@ export interface paths {
         put?: never;
         /**
          * Verify MFA Disable
-         * @description Confirms with a code, of the method itself or a recovery code; on success the method is removed from the account and its secret is deleted. The user is told by mail. The `mfaToken` is credential enough; a bearer may be sent along and must then be good and of the same user. Limits: 5 tries per `mfaToken`, 10 minutes.
+         * @description Confirms with a code of the method itself or a recovery code. On success the method is removed from the account and its secret is deleted. The user is told by mail. The `mfaToken` is enough to authenticate. A bearer may be sent too, and must then be valid and of the same user. Limits: 5 tries per `mfaToken`, and 10 minutes.
          */
         post: operations["verifyMfaDisable"];
         delete?: never;
@@ -587,7 +587,7 @@ export interface paths {
         put?: never;
         /**
          * Resend MFA Email Code
-         * @description Sends a new code for a challenge that waits for one by e-mail or SMS. It does not give back spent tries. Show a countdown from `retryAfter` and hide the button when `resendsRemaining` is 0. Limits: a cooldown of 60 seconds that doubles with each resend; 3 resends per challenge; 6 code mails an hour and 20 a day per account; 6 SMS a day per account.
+         * @description Sends a new code for a challenge that waits for one by e-mail or SMS. Used tries stay used. Show a countdown from `retryAfter`, and hide the button when `resendsRemaining` is 0. Limits: 60 seconds before the first resend, doubled with each further one. 3 resends per challenge. 6 code mails an hour and 20 a day per account. 6 SMS a day per account.
          */
         post: operations["resendMfaCode"];
         delete?: never;
@@ -605,7 +605,7 @@ export interface paths {
         };
         /**
          * List the methods
-         * @description Lists the methods of the account that were proved, and how many recovery codes are left. Show a warning when `recoveryCodes.remaining` is 3 or less, and offer `POST /identity/mfa/recovery-codes`. The list is always whole: a query parameter is refused.
+         * @description Lists the proved methods of the account, and how many recovery codes are left. Show a warning when `recoveryCodes.remaining` is 3 or less, and offer `POST /identity/mfa/recovery-codes`. The list is always complete: a query parameter is refused.
          */
         get: operations["listMfaMethods"];
         put?: never;
@@ -628,14 +628,14 @@ export interface paths {
         post?: never;
         /**
          * Remove a method
-         * @description Removes a method from the account, passkeys included; its secret is deleted and the user is told by mail. The session needs fresh proof (see `POST /identity/step-up`). The last method cannot be removed while a policy of the organisation demands one.
+         * @description Removes a method from the account, also a passkey. Its secret is deleted, and the user is told by mail. The session needs fresh proof (see `POST /identity/step-up`). The last method cannot be removed while a policy of the organisation demands a second factor.
          */
         delete: operations["deleteMfaMethod"];
         options?: never;
         head?: never;
         /**
          * Rename a method
-         * @description Gives a method another name, for lists and for telling several authenticators or passkeys apart. Two of the same method cannot have the same name. The session needs fresh proof (see `POST /identity/step-up`).
+         * @description Gives a method another name, for lists and to tell several authenticators or passkeys apart. Two of the same method cannot have the same name. The session needs fresh proof (see `POST /identity/step-up`).
          */
         patch: operations["renameMfaMethod"];
         trace?: never;
@@ -650,8 +650,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Make a method the first one asked for
-         * @description Sign-in starts with this method from now on, in every API that can carry it. The user can still switch. The session needs fresh proof (see `POST /identity/step-up`).
+         * Make a method the primary one
+         * @description From now on sign-in starts with this method, in every API that supports it. The user can still switch. The session needs fresh proof (see `POST /identity/step-up`).
          */
         post: operations["setPrimaryMfaMethod"];
         delete?: never;
@@ -671,7 +671,7 @@ export interface paths {
         put?: never;
         /**
          * Make new recovery codes
-         * @description Makes ten recovery codes and ends the ones before. They are in this answer and nowhere else: have the user store them before leaving the page. Each answers one challenge in place of its method; case, dashes, spaces and signs that nobody sees do not matter, nor do look-alikes such as O and 0. They take a method that is on. The session needs fresh proof (see `POST /identity/step-up`); the session that set up the account's first method may ask for them within five minutes of that. Turning off the last method ends them. Limits: 10 sets an hour.
+         * @description Makes ten recovery codes and ends the previous ones. Only this answer shows them: let the user store them before leaving the page. Each answers one challenge instead of its method. Case, dashes, spaces and invisible characters do not matter, and look-alikes such as O and 0 are treated as equal. At least one method must be on. The session needs fresh proof (see `POST /identity/step-up`). The session that set up the account's first method may also request them within five minutes of that. They end when the last method is turned off. Limits: 10 sets an hour.
          */
         post: operations["generateRecoveryCodes"];
         delete?: never;
@@ -691,7 +691,7 @@ export interface paths {
         put?: never;
         /**
          * Open a mailed link
-         * @description What the page `/magic-link` calls when its button is pressed: answers the code to type on the device that asked, with when and from where it was asked. It can be called again, from another device or after a reload, as long as the code is good. Nothing is issued or approved by it; a sign-in is finished only by who also holds its `mfaToken`. Opening the page itself does nothing. A client on the same device can send the token as `code` instead. Limits: 15 minutes, until the code was used, the latest link only.
+         * @description The page `/magic-link` calls this when its button is pressed. It answers the code to type on the device that requested it, and when and from where it was requested. It can be called again, from another device or after a reload, while the code is valid. It issues and approves nothing: only somebody who also holds the `mfaToken` can finish the sign-in. Opening the page does nothing. A client on the same device can send the token as `code` instead. Limits: 15 minutes, until the code is used, and only for the latest link.
          */
         post: operations["openMagicLink"];
         delete?: never;
@@ -710,8 +710,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Get the options for a sign-in by passkey alone
-         * @description Answers what `navigator.credentials.get` needs to sign in without a name and a password: the device offers its passkeys of this site, and asks for its own unlocking. Go on with `POST /identity/passkey/login`. The answer is the same for everybody. Limits: 600 an hour for each network by default.
+         * Get the options for a sign-in with a passkey alone
+         * @description Answers what `navigator.credentials.get` needs for a sign-in without a name and a password. The device offers its passkeys for this site and asks the user to unlock it. Continue with `POST /identity/passkey/login`. The answer is the same for everybody. Limits: by default 600 an hour per network.
          */
         post: operations["getSignInPasskeyOptions"];
         delete?: never;
@@ -730,8 +730,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Sign in by passkey alone
-         * @description Signs in with what `navigator.credentials.get` returned (`credential.toJSON()`). A passkey with user verification is two factors in one, so no second one is asked for. The `passkeyToken` is good for one try and 5 minutes. A credential that nobody has and one that does not verify are one and the same answer.
+         * Sign in with a passkey alone
+         * @description Signs in with what `navigator.credentials.get` returned (`credential.toJSON()`). A passkey with user verification is two factors in one, so no second one is required. The `passkeyToken` works for one try within 5 minutes. A credential that nobody has and one that does not verify get the same answer.
          */
         post: operations["signInWithPasskey"];
         delete?: never;
@@ -751,7 +751,7 @@ export interface paths {
         put?: never;
         /**
          * Begin a step-up
-         * @description Begins to lift the session of the bearer to fresh proof, for acts that answer `INSUFFICIENT_USER_AUTHENTICATION`. With a method on, the answer is a challenge of the primary method or of `method`; `email` and `sms` send a code, `passkey` carries `publicKey`. Finish it with `POST /identity/step-up/verify` or `.../verify-passkey`. With none on, send `password`: the session is lifted at once. Limits: those of passwords, code mails and SMS, as at sign-in.
+         * @description Begins a step-up: it gives the session of the bearer the fresh proof that some acts need (`INSUFFICIENT_USER_AUTHENTICATION`). If a method is on, the answer is a challenge of `method`, or of the primary method. `email` and `sms` send a code. `passkey` carries `publicKey`. Finish it with `POST /identity/step-up/verify` or `.../verify-passkey`. If no method is on, send `password`: the session has fresh proof at once. Limits: those of passwords, code mails and SMS, as at sign-in.
          */
         post: operations["beginStepUp"];
         delete?: never;
@@ -771,7 +771,7 @@ export interface paths {
         put?: never;
         /**
          * Verify a step-up
-         * @description Finishes the step-up with a code of the challenge's method, a recovery code, or for `email` the token of the mailed link. The answer is a new access token of the same session; the refresh token stays. Repeat the refused call with it. Limits: 5 tries per `mfaToken`, 10 minutes, and those of wrong codes, as at sign-in.
+         * @description Finishes the step-up with a code of the challenge's method, a recovery code, or for `email` the token of the mailed link. The answer is a new access token of the same session. The refresh token stays. Repeat the refused call with the new token. Limits: 5 tries per `mfaToken`, 10 minutes, and those of wrong codes, as at sign-in.
          */
         post: operations["verifyStepUp"];
         delete?: never;
@@ -790,8 +790,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Verify a step-up by passkey
-         * @description Finishes the step-up with what `navigator.credentials.get` returned for the `publicKey` of `POST /identity/step-up`. The options are good for one credential: after a refusal, begin again.
+         * Verify a step-up with a passkey
+         * @description Finishes the step-up with what `navigator.credentials.get` returned for the `publicKey` of `POST /identity/step-up`. Options work for one credential: after a refusal, begin again.
          */
         post: operations["verifyPasskeyStepUp"];
         delete?: never;
@@ -809,13 +809,13 @@ export interface paths {
         };
         /**
          * List API keys
-         * @description Lists the keys without their secrets, the newest first, in pages of `limit` from `offset`. Administrators only, with a session signed in within the last 10 minutes. Compare `hint` with the start of a key at hand to find its id.
+         * @description Lists the keys without their secrets, newest first, in pages of `limit` from `offset`. For administrators only, in a session that signed in within the last 10 minutes. To find the id of a key, compare its first characters with `hint`.
          */
         get: operations["listApiKeys"];
         put?: never;
         /**
          * Create an API key
-         * @description Makes a key for another service, sent as `X-API-Key`. Administrators only, with a session signed in within the last 10 minutes (second factor included, if one is on), never with a key. The key is in this answer and nowhere else: store it before leaving the page. A key is no session: it opens the operations of its scopes, and never more than its maker may at that moment. Limits: 20 live keys per user, 365 days.
+         * @description Makes a key for another service, to be sent as `X-API-Key`. For administrators only, in a session that signed in within the last 10 minutes (with the second factor, if one is on). A key cannot make keys. Only this answer shows the key: store it before leaving the page. A key is not a session: it opens the operations of its scopes, and never more than its maker may do at that moment. Limits: 20 live keys per user, 365 days.
          */
         post: operations["createApiKey"];
         delete?: never;
@@ -836,7 +836,7 @@ export interface paths {
         post?: never;
         /**
          * Delete an API key
-         * @description Ends a key at once; the next request that carries it is 401. Administrators only, with a session signed in within the last 10 minutes. To replace a key, make the new one, bring it to the service, and delete the old one last.
+         * @description Ends a key at once: the next request that carries it gets 401. For administrators only, in a session that signed in within the last 10 minutes. To replace a key, make the new one, give it to the service, and delete the old one last.
          */
         delete: operations["deleteApiKey"];
         options?: never;
@@ -853,7 +853,7 @@ export interface paths {
         };
         /**
          * Get Users
-         * @description Lists all accounts in the order of their `number`, in pages of `limit` from `offset`. For administrators by bearer, and for services by an API key of scope `users:read`.
+         * @description Lists all accounts in the order of their `number`, in pages of `limit` from `offset`. For administrators with a bearer, and for services with an API key of scope `users:read`.
          */
         get: operations["listUsers"];
         put?: never;
@@ -873,7 +873,7 @@ export interface paths {
         };
         /**
          * Get the public signature keys
-         * @description The keys to verify access tokens with, off line. Check `alg`, `typ: at+jwt`, `iss`, `aud` and `exp` too, and ask again when a token names a `kid` you do not have. A signature says nothing of a sign-out since: where that matters, use `POST /identity/validate-token`.
+         * @description The keys to verify access tokens offline. Also check `alg`, `typ: at+jwt`, `iss`, `aud` and `exp`. If a token names a `kid` that you do not have, read the keys again. A signature does not show that the user has signed out since. If that matters, use `POST /identity/validate-token`.
          */
         get: operations["getJsonWebKeySet"];
         put?: never;
@@ -893,7 +893,7 @@ export interface paths {
         };
         /**
          * Get liveness
-         * @description Answers as long as the process does; looks at nothing else. For the restart decision of a supervisor.
+         * @description Answers while the process runs, and checks nothing else. A supervisor uses it to decide about a restart.
          */
         get: operations["getHealth"];
         put?: never;
@@ -913,7 +913,7 @@ export interface paths {
         };
         /**
          * Get readiness
-         * @description Says whether this replica can serve. It looks at the database and its migrations, and tries a write, at most every few seconds. For load balancers: send traffic on 200 only. A courier by which nothing leaves, or whose queue is full, is `degraded`: the answer stays 200, unless the setting `ready_needs_courier` says otherwise, and `reason` says what somebody should look at.
+         * @description Says whether this replica can serve. It checks the database and its migrations, and tries a write, at most every few seconds. For load balancers: send traffic only while the answer is 200. If mails and text messages cannot be sent, or their queue is full, the courier is `degraded`. The answer then stays 200, unless the setting `ready_needs_courier` says otherwise, and `reason` says what to look at.
          */
         get: operations["getReadiness"];
         put?: never;
@@ -929,27 +929,27 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
-         * @description `email`: a six-digit code by mail. `authenticator`: the code of an app (TOTP: SHA-1, six digits, 30 seconds). The others are extensions: `sms`: a six-digit code by SMS. `passkey`: a WebAuthn credential. `magic_link`: in requests, another name for `email`, whose mails carry a link as well; never answered. `recovery_code`: only in answers, as the method of a challenge that nothing else can answer. Clients should expect further values later.
+         * @description `email`: a six-digit code by mail. `authenticator`: the code of an app (TOTP: SHA-1, six digits, 30 seconds). The others are extensions. `sms`: a six-digit code by SMS. `passkey`: a WebAuthn credential. `magic_link`: in requests another name for `email`, whose mails also carry a link; never in answers. `recovery_code`: only in answers, as the method of a challenge that accepts nothing else. Further values may come later.
          * @enum {string}
          */
         MfaMethod: "email" | "authenticator" | "sms" | "magic_link" | "passkey" | "recovery_code";
-        /** @description Which method to set up, and the proof that the account's owner asks for it. */
+        /** @description Which method to set up, and the proof that the account's owner requests it. */
         MfaSetupRequest: {
             method: components["schemas"]["MfaMethod"];
             /** @description The current password of the account. */
             password: string;
-            /** @description What to call it, so that several authenticators or passkeys can be told apart. Without it, the method can be on only once. */
+            /** @description A name that tells several authenticators or passkeys apart. Without a name, the method can be on only once. */
             name?: string;
-            /** @description For `sms` only, and needed there: the number in international form, with a plus sign, such as +12015550123. Spaces, dashes, dots, brackets and `tel:` are ignored. */
+            /** @description Required for `sms`, and only for it: the number in international form, with a plus sign, such as +12015550123. Spaces, dashes, dots, brackets and `tel:` are ignored. */
             phoneNumber?: string;
         };
-        /** @description What the chosen method needs for its proof; `method` tells the shapes apart. */
+        /** @description What the chosen method needs to be proved. `method` says which shape it is. */
         MfaSetupResponse: components["schemas"]["MfaSetupEmailResponse"] | components["schemas"]["MfaSetupAuthenticatorResponse"] | components["schemas"]["MfaSetupSmsResponse"] | components["schemas"]["MfaSetupPasskeyResponse"];
         /** @description A code is on its way to the address of the account. */
         MfaSetupEmailResponse: {
             /** @description One sentence for the user. */
             message: string;
-            /** @description The token for the next step, good for 10 minutes by default. Opaque and secret: whoever holds it and a code acts as this user. */
+            /** @description The token for the next step, valid for 10 minutes by default. Opaque and secret: whoever holds it and a code can act as this user. */
             mfaToken: string;
             /**
              * @description The method being set up. (enum property replaced by openapi-typescript)
@@ -957,11 +957,11 @@ export interface components {
              */
             method: "email";
         };
-        /** @description The secret for the app, in three forms, shown this once. Nothing is on until its first code is verified. */
+        /** @description The secret for the app, in three forms, shown only this once. The method is off until its first code is verified. */
         MfaSetupAuthenticatorResponse: {
             /** @description One sentence for the user. */
             message: string;
-            /** @description The token for the next step, good for 10 minutes by default. Opaque and secret: whoever holds it and a code acts as this user. */
+            /** @description The token for the next step, valid for 10 minutes by default. Opaque and secret: whoever holds it and a code can act as this user. */
             mfaToken: string;
             /**
              * @description The method being set up. (enum property replaced by openapi-typescript)
@@ -972,42 +972,42 @@ export interface components {
             secret: string;
             /** @description The same secret as a link that authenticator apps open. */
             otpauthUrl: string;
-            /** @description `otpauthUrl` as a QR code: a PNG in a data URI, to be set as the `src` of an image. */
+            /** @description `otpauthUrl` as a QR code: a PNG in a data URI, for the `src` of an image. */
             qrCode: string;
         };
         /** @description A code is on its way to the number. */
         MfaSetupSmsResponse: {
             /** @description One sentence for the user. */
             message: string;
-            /** @description The token for the next step, good for 10 minutes by default. Opaque and secret: whoever holds it and a code acts as this user. */
+            /** @description The token for the next step, valid for 10 minutes by default. Opaque and secret: whoever holds it and a code can act as this user. */
             mfaToken: string;
             /**
              * @description The method being set up. (enum property replaced by openapi-typescript)
              * @enum {string}
              */
             method: "sms";
-            /** @description The number it was sent to, all but its beginning and its end hidden. */
+            /** @description The number that the code was sent to. Only its beginning and its end are shown. */
             phoneNumber: string;
         };
-        /** @description What the browser needs to make a passkey. Nothing is on until its credential is verified. */
+        /** @description What the browser needs to make a passkey. The method is off until its credential is verified. */
         MfaSetupPasskeyResponse: {
             /** @description One sentence for the user. */
             message: string;
-            /** @description The token for the next step, good for 10 minutes by default. Opaque and secret: whoever holds it and a code acts as this user. */
+            /** @description The token for the next step, valid for 10 minutes by default. Opaque and secret: whoever holds it and a code can act as this user. */
             mfaToken: string;
             /**
              * @description The method being set up. (enum property replaced by openapi-typescript)
              * @enum {string}
              */
             method: "passkey";
-            /** @description The options for `navigator.credentials.create` (WebAuthn Level 3, JSON form): give them to `PublicKeyCredential.parseCreationOptionsFromJSON`. Unknown members are to be passed on. An answer counts within their `timeout`. */
+            /** @description The options for `navigator.credentials.create` (WebAuthn Level 3, JSON form). Give them to `PublicKeyCredential.parseCreationOptionsFromJSON`, with all members, also unknown ones. The answer must come within their `timeout`. */
             publicKey: Record<string, unknown>;
         };
-        /** @description What WebAuthn returned, as `credential.toJSON()` prints it, base64url inside. Open, since browsers add to it. */
+        /** @description What WebAuthn returned, in the form of `credential.toJSON()`, with values in base64url. It is open, since browsers add members. */
         PasskeyCredential: {
             /** @description The id of the credential. */
             id: string;
-            /** @description The same again. */
+            /** @description Equal to `id`. */
             rawId: string;
             /**
              * @description Always `public-key`.
@@ -1016,30 +1016,30 @@ export interface components {
             type: "public-key";
             /** @description `clientDataJSON` with `attestationObject` (new) or with `authenticatorData`, `signature` and `userHandle`. */
             response: Record<string, unknown>;
-            /** @description What the extensions said. */
+            /** @description The results of the extensions. */
             clientExtensionResults?: Record<string, unknown>;
         };
-        /** @description The token of the step before, and what the browser returned. */
+        /** @description The token of the previous step, and what the browser returned. */
         PasskeyVerifyRequest: {
-            /** @description The `mfaToken` of the step before. */
+            /** @description The `mfaToken` of the previous step. */
             mfaToken: string;
             credential: components["schemas"]["PasskeyCredential"];
         };
-        /** @description The sign-in that a passkey is to finish. */
+        /** @description The sign-in to finish with a passkey. */
         PasskeyOptionsRequest: {
             /** @description The `mfaToken` of the sign-in. */
             mfaToken: string;
         };
         /** @description What the browser needs to ask for a passkey. */
         PasskeyOptionsResponse: {
-            /** @description The options for `navigator.credentials.get` (WebAuthn Level 3, JSON form): give them to `PublicKeyCredential.parseRequestOptionsFromJSON`. Unknown members are to be passed on. An answer counts within their `timeout`. */
+            /** @description The options for `navigator.credentials.get` (WebAuthn Level 3, JSON form). Give them to `PublicKeyCredential.parseRequestOptionsFromJSON`, with all members, also unknown ones. The answer must come within their `timeout`. */
             publicKey: Record<string, unknown>;
         };
-        /** @description What the browser needs to sign in by a passkey alone. */
+        /** @description What the browser needs to sign in with a passkey alone. */
         SignInPasskeyOptionsResponse: {
-            /** @description Sent back with the credential. Opaque; good for one try. */
+            /** @description Send it back with the credential. Opaque, valid for one try. */
             passkeyToken: string;
-            /** @description The options for `navigator.credentials.get` (WebAuthn Level 3, JSON form): give them to `PublicKeyCredential.parseRequestOptionsFromJSON`. Unknown members are to be passed on. An answer counts within their `timeout`. */
+            /** @description The options for `navigator.credentials.get` (WebAuthn Level 3, JSON form). Give them to `PublicKeyCredential.parseRequestOptionsFromJSON`, with all members, also unknown ones. The answer must come within their `timeout`. */
             publicKey: Record<string, unknown>;
         };
         /** @description The token of the options, and what the browser returned. */
@@ -1048,11 +1048,11 @@ export interface components {
             passkeyToken: string;
             credential: components["schemas"]["PasskeyCredential"];
         };
-        /** @description The token of the step before, and the code that the user typed. */
+        /** @description The token of the previous step, and the code that the user typed. */
         MfaVerifyRequest: {
-            /** @description The `mfaToken` of the step before. */
+            /** @description The `mfaToken` of the previous step. */
             mfaToken: string;
-            /** @description The code from the mail, the SMS or the app, or (but not at set-up) a recovery code; for `email` also the token of the mailed link. Spaces, dashes and signs that nobody sees are ignored, and digits of every script are taken. Do not check the form in the client. */
+            /** @description The code from the mail, the SMS or the app. Except at set-up, also a recovery code. For `email` also the token of the mailed link. Spaces, dashes and invisible characters are ignored, and digits of every script are accepted. Do not check the form in the client. */
             code: string;
         };
         /** @description The method is on, and sign-in asks for it from now on. */
@@ -1068,7 +1068,7 @@ export interface components {
             enabledAt: string;
             method: components["schemas"]["MfaMethod"];
         };
-        /** @description The other method by which to finish this sign-in, or this new password. */
+        /** @description The other method with which to finish this sign-in, or this new password. */
         MfaSwitchMethodRequest: {
             /** @description The `mfaToken` of the sign-in or of the new password. */
             mfaToken: string;
@@ -1078,11 +1078,11 @@ export interface components {
         MfaSwitchResponse: {
             /** @description One sentence for the user. */
             message: string;
-            /** @description The token to send from now on; it may or may not be the one sent. */
+            /** @description The token to send from now on. It may differ from the one that was sent. */
             mfaToken: string;
             method: components["schemas"]["MfaMethod"];
         };
-        /** @description The sign-in is complete: the tokens that sign-in without MFA would have answered, and a sentence. */
+        /** @description The sign-in is complete: the same tokens as in a sign-in without MFA, and a sentence. */
         MfaLoginVerifyResponse: {
             /**
              * @description This is a session.
@@ -1091,9 +1091,9 @@ export interface components {
             status: "signed_in";
             /** @description One sentence for the user. */
             message: string;
-            /** @description A signed JWT (`at+jwt`) for the header Authorization; lives `expiresIn` seconds and opens all APIs of this server. */
+            /** @description A signed JWT (`at+jwt`) for the header Authorization. It lives `expiresIn` seconds and opens all APIs of this server. */
             accessToken: string;
-            /** @description Opaque. Good for one call of `POST /identity/token/refresh`, which answers the next one. */
+            /** @description Opaque. Works for one call of `POST /identity/token/refresh`, which answers the next one. */
             refreshToken: string;
             /**
              * @description How to send `accessToken`: `Authorization: Bearer ...`.
@@ -1108,31 +1108,31 @@ export interface components {
             user: components["schemas"]["User"];
             /**
              * Format: int32
-             * @description How many recovery codes are left; sent only when one was just spent.
+             * @description How many recovery codes are left. Sent only when one was just used.
              */
             recoveryCodesRemaining?: number;
         };
-        /** @description Which method to turn off, and the proof that the account's owner asks for it. */
+        /** @description Which method to turn off, and the proof that the account's owner requests it. */
         MfaDisableRequest: {
             method: components["schemas"]["MfaMethod"];
             /** @description The current password of the account. */
             password: string;
-            /** @description Which of several authenticators; without it, all of the method go. */
+            /** @description Which of several authenticators. Without it, all authenticators are turned off. */
             factorId?: string;
         };
-        /** @description The method stays on until a code of it is verified. */
+        /** @description The method stays on until one of its codes is verified. */
         MfaDisableInitResponse: {
             /** @description One sentence for the user. */
             message: string;
-            /** @description The token for the next step, good for 10 minutes by default. Opaque and secret: whoever holds it and a code acts as this user. */
+            /** @description The token for the next step, valid for 10 minutes by default. Opaque and secret: whoever holds it and a code can act as this user. */
             mfaToken: string;
             method: components["schemas"]["MfaMethod"];
         };
-        /** @description The method is off and its secret is gone. */
+        /** @description The method is off and its secret is deleted. */
         MfaVerifyDisableResponse: {
             /** @description One sentence for the user. */
             message: string;
-            /** @description The methods that are still on; empty when sign-in asks for the password only. */
+            /** @description The methods that are still on. Empty if sign-in asks only for the password. */
             mfaMethods: components["schemas"]["MfaMethod"][];
             /**
              * Format: date-time
@@ -1142,11 +1142,11 @@ export interface components {
             method: components["schemas"]["MfaMethod"];
             /**
              * Format: int32
-             * @description How many recovery codes are left; sent only when one was just spent.
+             * @description How many recovery codes are left. Sent only when one was just used.
              */
             recoveryCodesRemaining?: number;
         };
-        /** @description The challenge whose code should be sent again. */
+        /** @description The challenge for which to send a new code. */
         MfaResendRequest: {
             /** @description The `mfaToken` of the challenge that waits for a code by e-mail or SMS. */
             mfaToken: string;
@@ -1155,35 +1155,35 @@ export interface components {
         MfaResendResponse: {
             /** @description One sentence for the user. */
             message: string;
-            /** @description The token to send from now on; it may or may not be the one sent. */
+            /** @description The token to send from now on. It may differ from the one that was sent. */
             mfaToken: string;
             /**
              * Format: int32
-             * @description How many more resends this challenge takes.
+             * @description How many more resends this challenge allows.
              */
             resendsRemaining: number;
             /**
              * Format: int32
-             * @description Seconds until the next resend is let in.
+             * @description Seconds until the next resend is allowed.
              */
             retryAfter: number;
         };
         /** @description One method of the account. */
         MfaFactor: {
             /**
-             * @description The name of it in paths; not a secret.
+             * @description The id of the method in paths. It is not a secret.
              * @example factor-01a2039d-1b20-7c44-9e0a-3f6f8a1d2c5b
              */
             id: string;
             method: components["schemas"]["MfaMethod"];
-            /** @description What its owner called it; absent without a name. */
+            /** @description What its owner called it. Absent without a name. */
             name?: string;
             /**
              * @description `on`: sign-in asks for it. `ready`: proved, but not asked for. `pending`: not proved yet.
              * @enum {string}
              */
             state: "pending" | "ready" | "on";
-            /** @description Whether sign-in starts with it. */
+            /** @description Whether sign-in starts with this method. */
             primary: boolean;
             /**
              * Format: date-time
@@ -1192,44 +1192,44 @@ export interface components {
             createdAt: string;
             /**
              * Format: date-time
-             * @description When it was turned on; absent before that.
+             * @description When it was turned on. Absent before that.
              */
             enabledAt?: string;
             /**
              * Format: date-time
-             * @description When it last proved its owner; absent before that.
+             * @description When it was last used to prove its owner. Absent before that.
              */
             lastUsedAt?: string;
-            /** @description Of `sms`, the number, all but its beginning and its end hidden. */
+            /** @description For `sms`, the number. Only its beginning and its end are shown. */
             target?: string;
         };
-        /** @description The methods of the account, and what is left of its recovery codes. */
+        /** @description The methods of the account, and how many recovery codes are left. */
         ListMfaMethodsAnswer: {
-            /** @description The oldest first. */
+            /** @description Oldest first. */
             factors: components["schemas"]["MfaFactor"][];
             recoveryCodes: components["schemas"]["RecoveryCodesInfo"];
         };
-        /** @description How many recovery codes are left; the codes themselves are shown once only. */
+        /** @description How many recovery codes are left. The codes themselves are shown only once. */
         RecoveryCodesInfo: {
             /**
              * Format: int32
-             * @description How many are unused; 0 when none were made.
+             * @description How many are unused. 0 if none were made.
              */
             remaining: number;
             /**
              * Format: date-time
-             * @description When they were made; absent when none were.
+             * @description When they were made. Absent if none were made.
              */
             generatedAt?: string;
         };
         /** @description The new name. */
         RenameMfaMethodRequest: {
-            /** @description What to call the method from now on. */
+            /** @description The new name of the method. */
             name: string;
         };
         /** @description The new codes. Those made before no longer work. */
         RecoveryCodesResponse: {
-            /** @description Sixteen symbols each, in groups of four. Shown in this answer only; the server keeps hashes. */
+            /** @description Sixteen characters each, in groups of four. Shown only in this answer: the server keeps hashes. */
             recoveryCodes: string[];
             /**
              * Format: int32
@@ -1239,14 +1239,14 @@ export interface components {
         };
         /** @description The token from the link. */
         MagicLinkRequest: {
-            /** @description What stands after the link's `#`. */
+            /** @description The part after the link's `#`. */
             token: string;
         };
-        /** @description The code to type on the device that asked, and what the user should know before typing it. */
+        /** @description The code to type on the device that requested it, and what the user should know before typing it. */
         MagicLinkResponse: {
             /** @description One sentence for the user. */
             message: string;
-            /** @description The code of the same mail, for the device that asked. */
+            /** @description The code of the same mail, for the device that requested it. */
             code: string;
             /**
              * @description What the code is for.
@@ -1255,41 +1255,41 @@ export interface components {
             purpose: "setup" | "login" | "disable" | "step_up" | "action" | "password_reset";
             /**
              * Format: date-time
-             * @description When it was asked for.
+             * @description When the code was requested.
              */
             askedAt: string;
-            /** @description The address it was asked from; absent when it is not known. */
+            /** @description The address it was requested from. Absent if it is not known. */
             askedFrom?: string;
         };
-        /** @description How to prove again; with a method on, all may be left out. */
+        /** @description How to give fresh proof. While a method is on, every field may be left out. */
         StepUpRequest: {
             method?: components["schemas"]["MfaMethod"];
-            /** @description The current password; needed, and looked at, only while no method is on. */
+            /** @description The current password. Required while no method is on, and ignored otherwise. */
             password?: string;
         };
-        /** @description A challenge, or the lifted session: `status` tells which. */
+        /** @description A challenge, or the session with fresh proof: `status` says which. */
         StepUpResponse: components["schemas"]["StepUpChallengeResponse"] | components["schemas"]["StepUpCompleteResponse"];
-        /** @description The session is lifted once this challenge is answered. */
+        /** @description The session has fresh proof once this challenge is answered. */
         StepUpChallengeResponse: {
             /**
-             * @description A second factor is asked for. (enum property replaced by openapi-typescript)
+             * @description A second factor is required. (enum property replaced by openapi-typescript)
              * @enum {string}
              */
             status: "mfa_required";
-            /** @description One sentence for the user: where to find the code. */
+            /** @description One sentence for the user that says where to find the code. */
             message: string;
-            /** @description The token for the next step, good for 10 minutes by default. Opaque and secret: whoever holds it and a code acts as this user. */
+            /** @description The token for the next step, valid for 10 minutes by default. Opaque and secret: whoever holds it and a code can act as this user. */
             mfaToken: string;
             method: components["schemas"]["MfaMethod"];
-            /** @description All methods that `method` may name, the current one included. */
+            /** @description All methods that `method` may name, including the current one. */
             mfaMethods: components["schemas"]["MfaMethod"][];
-            /** @description The options for `navigator.credentials.get` (WebAuthn Level 3, JSON form): give them to `PublicKeyCredential.parseRequestOptionsFromJSON`. Unknown members are to be passed on. An answer counts within their `timeout`. */
+            /** @description The options for `navigator.credentials.get` (WebAuthn Level 3, JSON form). Give them to `PublicKeyCredential.parseRequestOptionsFromJSON`, with all members, also unknown ones. The answer must come within their `timeout`. */
             publicKey?: Record<string, unknown>;
         };
-        /** @description The session gave fresh proof. Its refresh token stays. */
+        /** @description The session has fresh proof. Its refresh token stays. */
         StepUpCompleteResponse: {
             /**
-             * @description The session gave fresh proof. (enum property replaced by openapi-typescript)
+             * @description The session has fresh proof. (enum property replaced by openapi-typescript)
              * @enum {string}
              */
             status: "stepped_up";
@@ -1306,7 +1306,7 @@ export interface components {
              */
             expiresIn: number;
             /**
-             * @description How strong the session is now; as in SessionInfo.
+             * @description How strong the session is now, as in SessionInfo.
              * @enum {string}
              */
             acr: "aal1" | "two-step" | "aal2";
@@ -1317,36 +1317,36 @@ export interface components {
             authTime: string;
             /**
              * Format: int32
-             * @description How many recovery codes are left; sent only when one was just spent.
+             * @description How many recovery codes are left. Sent only when one was just used.
              */
             recoveryCodesRemaining?: number;
         };
-        /** @description The account to be made once the address is proved. */
+        /** @description The account to create once the address is proved. */
         RegisterRequest: {
             /**
              * Format: email
              * @description The address to prove and to sign in with.
              */
             email: string;
-            /** @description At least 15 characters, counted in code points: the server's default. The operator's setting `password_min` can ask for another number, 8 at least; then that one counts. No rules about kinds of characters; spaces are welcome; common passwords are refused. */
+            /** @description At least 15 characters, counted in code points: the server's default. The operator can set another number with `password_min`, at least 8. Any kinds of characters are allowed, spaces too. Common passwords are refused. */
             password: string;
-            /** @description For letters and lists. */
+            /** @description For mails and lists. */
             firstName?: string;
-            /** @description For letters and lists. */
+            /** @description For mails and lists. */
             lastName?: string;
         };
         /** @description The same for every address, known or not. */
         RegisterResponse: {
             /** @description One sentence for the user. */
             message: string;
-            /** @description Sent back with the mailed code. Opaque and secret. */
+            /** @description Send it back with the mailed code. Opaque and secret. */
             registrationToken: string;
         };
         /** @description The proof that the address is the caller's. */
         RegisterVerifyRequest: {
-            /** @description The `registrationToken` of the registration whose mail is at hand. */
+            /** @description The `registrationToken` of the registration that the mail belongs to. */
             registrationToken: string;
-            /** @description The six digits from the mail. Spaces, dashes and signs that nobody sees are ignored, and digits of every script are taken. */
+            /** @description The six digits from the mail. Spaces, dashes and invisible characters are ignored, and digits of every script are accepted. */
             code: string;
         };
         /** @description The new address, and the proof that the account's owner asks for it. */
@@ -1379,7 +1379,7 @@ export interface components {
             /** @description One sentence for the user. */
             message: string;
         };
-        /** @description Whose password was forgotten. */
+        /** @description The account whose password was forgotten. */
         ForgotPasswordRequest: {
             /**
              * Format: email
@@ -1392,20 +1392,20 @@ export interface components {
             /** @description One sentence for the user. */
             message: string;
         };
-        /** @description The new password, with what came by mail: `token`, or `email` and `code`. Where `token` is sent, the other two are not looked at. */
+        /** @description The new password, with what came by mail: `token`, or `email` and `code`. If `token` is sent, the other two are ignored. */
         ResetPasswordRequest: {
-            /** @description The token of the mailed link: what follows its `#`. */
+            /** @description The token of the mailed link: the part after its `#`. */
             token?: string;
-            /** @description The address that the code was asked for with. */
+            /** @description The address for which the code was requested. */
             email?: string;
-            /** @description The six digits from the mail. Spaces, dashes and signs that nobody sees are ignored, and digits of every script are taken. */
+            /** @description The six digits from the mail. Spaces, dashes and invisible characters are ignored, and digits of every script are accepted. */
             code?: string;
             /** @description The new password, by the rules of RegisterRequest. */
             password: string;
         } | unknown | unknown;
-        /** @description The password is changed, or a challenge: `status` tells which. */
+        /** @description The password is changed, or a challenge is open: `status` says which. */
         ResetPasswordAnswer: components["schemas"]["PasswordResetResponse"] | components["schemas"]["PasswordResetChallengeResponse"];
-        /** @description The new password counts from now on, and all sessions of the account have ended. */
+        /** @description The new password is valid now, and all sessions of the account have ended. */
         PasswordResetResponse: {
             /**
              * @description The password is changed. (enum property replaced by openapi-typescript)
@@ -1416,28 +1416,28 @@ export interface components {
             message: string;
             /**
              * Format: int32
-             * @description How many recovery codes are left; sent only when one was just spent.
+             * @description How many recovery codes are left. Sent only when one was just used.
              */
             recoveryCodesRemaining?: number;
         };
         /** @description The password is changed once this challenge is answered. */
         PasswordResetChallengeResponse: {
             /**
-             * @description A second factor is asked for. (enum property replaced by openapi-typescript)
+             * @description A second factor is required. (enum property replaced by openapi-typescript)
              * @enum {string}
              */
             status: "mfa_required";
-            /** @description One sentence for the user: where to find the code. */
+            /** @description One sentence for the user that says where to find the code. */
             message: string;
-            /** @description The token for the next step, good for 10 minutes by default. Opaque and secret: whoever holds it and a code acts as this user. */
+            /** @description The token for the next step, valid for 10 minutes by default. Opaque and secret: whoever holds it and a code can act as this user. */
             mfaToken: string;
             method: components["schemas"]["MfaMethod"];
-            /** @description All methods the user may switch to, the current one included. */
+            /** @description All methods the user may switch to, including the current one. */
             mfaMethods: components["schemas"]["MfaMethod"][];
         };
-        /** @description The password of now, and the one to come. */
+        /** @description The current password, and the new one. */
         ChangePasswordRequest: {
-            /** @description The password that counts now. */
+            /** @description The current password. */
             oldPassword: string;
             /** @description The new password, by the rules of RegisterRequest. */
             newPassword: string;
@@ -1448,22 +1448,22 @@ export interface components {
             sessions: components["schemas"]["OpenSession"][];
             /**
              * Format: int32
-             * @description How many there are over all pages.
+             * @description How many there are on all pages.
              */
             totalCount: number;
         };
         /** @description An open session of the caller's account. */
         OpenSession: {
-            /** @description The name of it in paths and logs; not a secret. */
+            /** @description The id of the session in paths and logs. It is not a secret. */
             id: string;
             /** @description Whether it is the session of this call. */
             current: boolean;
             /**
-             * @description How strong it is; as in SessionInfo.
+             * @description How strong it is, as in SessionInfo.
              * @enum {string}
              */
             acr: "aal1" | "two-step" | "aal2";
-            /** @description What was proved; as in SessionInfo. */
+            /** @description What was proved, as in SessionInfo. */
             amr: string[];
             /**
              * Format: date-time
@@ -1482,47 +1482,47 @@ export interface components {
             lastUsedAt: string;
             /**
              * Format: date-time
-             * @description It ends then at the latest.
+             * @description The latest time at which it ends.
              */
             expiresAt: string;
-            /** @description The network address that signed in; absent where it is not known. */
+            /** @description The network address that signed in. Absent if it is not known. */
             signedInFrom?: string;
-            /** @description What the program that signed in called itself (its `User-Agent`, at most 200 characters). Anybody can send anything there. Absent where nothing was sent. */
+            /** @description The name that the program which signed in sent as its `User-Agent`, at most 200 characters. Do not trust it: a program can send any name. Absent if none was sent. */
             program?: string;
         };
-        /** @description One page of what happened. */
+        /** @description One page of events. */
         ListActivityAnswer: {
             /** @description Newest first; at most `limit`. */
             events: components["schemas"]["ActivityEvent"][];
-            /** @description What to send as `before` for the next page; absent on the last one. */
+            /** @description Send it as `before` to get the next page. Absent on the last page. */
             next?: string;
         };
         /** @description Something that happened to the caller's account. */
         ActivityEvent: {
-            /** @description The name of the event; not a secret. */
+            /** @description The id of the event. It is not a secret. */
             id: string;
-            /** @description A word for what happened, such as `signed_in`, `signed_out`, `password_wrong`, `code_wrong`, `limited`, `factor_enabled`, `factor_disabled`, `recovery_code_used` or `password_set`. There will be more. */
+            /** @description A word for what happened, such as `signed_in`, `signed_out`, `password_wrong`, `code_wrong`, `limited`, `factor_enabled`, `factor_disabled`, `recovery_code_used` or `password_set`. New words may come. */
             event: string;
             /**
              * Format: date-time
              * @description When it happened.
              */
             at: string;
-            /** @description The network address that it came from; `console` for the operator of the server. Absent where somebody else did it, and where it is not known. */
+            /** @description The network address it came from, or `console` for the operator of the server. Absent if somebody else did it, or if it is not known. */
             from?: string;
-            /** @description What it was about, where that is not clear: a method, a limit, what was proved. */
+            /** @description What the event was about, if the word alone does not say it: a method, a limit, or what was proved. */
             detail?: string;
             /** @description Whether somebody else did it, such as an administrator. */
             byOther: boolean;
         };
         /** @description The names to change. */
         UpdateCurrentUserRequest: {
-            /** @description The given name; an empty one takes it away. */
+            /** @description The given name. An empty string removes it. */
             firstName?: string;
-            /** @description The family name; an empty one takes it away. */
+            /** @description The family name. An empty string removes it. */
             lastName?: string;
         };
-        /** @description The proof that the account's owner means it. */
+        /** @description The proof that the account's owner requests it. */
         DeleteCurrentUserRequest: {
             /** @description The password of the account. */
             password: string;
@@ -1531,7 +1531,7 @@ export interface components {
         ExportCurrentUserAnswer: {
             /**
              * Format: date-time
-             * @description When this was read.
+             * @description When the export was made.
              */
             exportedAt: string;
             user: components["schemas"]["User"];
@@ -1550,15 +1550,15 @@ export interface components {
             /** @description The phone numbers of the methods, in full. */
             phoneNumbers: string[];
             recoveryCodes: components["schemas"]["RecoveryCodesInfo"];
-            /** @description Sessions, ended ones as well. */
+            /** @description Sessions, also ended ones. */
             sessions: components["schemas"]["ExportedSession"][];
             /** @description The API keys that the user made. */
             apiKeys: components["schemas"]["ApiKeyInfo"][];
-            /** @description What waited for a code or another answer: sign-ins, set-ups, step-ups, new passwords. */
+            /** @description Steps that waited for a code or another answer: sign-ins, set-ups, step-ups, new passwords. */
             steps: components["schemas"]["ExportedStep"][];
-            /** @description The mails and text messages of the last day, without what they say. */
+            /** @description The mails and text messages of the last day, without their text. */
             letters: components["schemas"]["ExportedLetter"][];
-            /** @description What limits have counted, wrong codes included. */
+            /** @description What limits have counted, also wrong codes. */
             counters: components["schemas"]["ExportedCounter"][];
             /** @description What happened, as in `GET /identity/me/activity`. */
             activity: components["schemas"]["ActivityEvent"][];
@@ -1589,23 +1589,23 @@ export interface components {
         };
         /** @description The user's organisation. */
         ExportedOrganization: {
-            /** @description The name of it in other calls; not a secret. */
+            /** @description Its id in other calls. It is not a secret. */
             id: string;
             /** @description What its founder called it. */
             name: string;
-            /** @description What the user is in it: `owner`, `administrator` or `member`. */
+            /** @description The user's role in it: `owner`, `administrator` or `member`. */
             role: string;
         };
         /** @description A session, open or ended. */
         ExportedSession: {
-            /** @description The name of it in paths and logs; not a secret. */
+            /** @description The id of the session in paths and logs. It is not a secret. */
             id: string;
             /**
-             * @description How strong it is; as in SessionInfo.
+             * @description How strong it is, as in SessionInfo.
              * @enum {string}
              */
             acr: "aal1" | "two-step" | "aal2";
-            /** @description What was proved; as in SessionInfo. */
+            /** @description What was proved, as in SessionInfo. */
             amr: string[];
             /**
              * Format: date-time
@@ -1619,20 +1619,20 @@ export interface components {
             lastUsedAt: string;
             /**
              * Format: date-time
-             * @description When it ends at the latest.
+             * @description The latest time at which it ends.
              */
             expiresAt: string;
             /**
              * Format: date-time
-             * @description When it was ended; absent where it was not.
+             * @description When it was ended. Absent if it was not.
              */
             endedAt?: string;
-            /** @description The network address that signed in; absent where it is not known. */
+            /** @description The network address that signed in. Absent if it is not known. */
             signedInFrom?: string;
-            /** @description What the program that signed in called itself; as in OpenSession. */
+            /** @description The name that the program which signed in sent, as in OpenSession. */
             program?: string;
         };
-        /** @description Something that waited for an answer. */
+        /** @description A step that waited for an answer. */
         ExportedStep: {
             /** @description What it was for, such as `login`. */
             purpose: string;
@@ -1644,15 +1644,15 @@ export interface components {
             createdAt: string;
             /**
              * Format: date-time
-             * @description When it ends at the latest.
+             * @description The latest time at which it ends.
              */
             expiresAt: string;
             /**
              * Format: date-time
-             * @description When it was answered or ended; absent where it was not.
+             * @description When it was answered or ended. Absent if it was not.
              */
             endedAt?: string;
-            /** @description The network address that asked for it; absent where it is not known. */
+            /** @description The network address that requested it. Absent if it is not known. */
             from?: string;
         };
         /** @description A mail or a text message. */
@@ -1668,33 +1668,33 @@ export interface components {
             createdAt: string;
             /**
              * Format: date-time
-             * @description When it was sent or given up; absent before that.
+             * @description When it was sent or given up. Absent before that.
              */
             endedAt?: string;
         };
         /** @description What a limit has counted. */
         ExportedCounter: {
-            /** @description The name of the limit, or `wrong_codes` and the method; `wrong_codes password_reset` counts those before a new password. */
+            /** @description The name of the limit, or `wrong_codes` and the method. `wrong_codes password_reset` counts the wrong codes at a new password. */
             name: string;
             /**
              * Format: int32
-             * @description How often.
+             * @description How often it happened.
              */
             used: number;
             /**
              * Format: date-time
-             * @description When the count begins anew; of wrong codes, when the next one is taken.
+             * @description When the count starts again. For wrong codes, when the next code is accepted.
              */
             until: string;
         };
-        /** @description The first factor. */
+        /** @description The address and the password. */
         LoginRequest: {
             /** @description The address of the account. */
             email: string;
             /** @description The password of the account. */
             password: string;
         };
-        /** @description Tokens, or the demand for a second factor: `status` tells which. */
+        /** @description Tokens, or the request for a second factor: `status` says which. */
         LoginAnswer: components["schemas"]["TokenResponse"] | components["schemas"]["MfaRequiredResponse"];
         /** @description The user is signed in. Keep both tokens out of logs and URLs. */
         TokenResponse: {
@@ -1703,9 +1703,9 @@ export interface components {
              * @enum {string}
              */
             status: "signed_in";
-            /** @description A signed JWT (`at+jwt`) for the header Authorization; lives `expiresIn` seconds and opens all APIs of this server. */
+            /** @description A signed JWT (`at+jwt`) for the header Authorization. It lives `expiresIn` seconds and opens all APIs of this server. */
             accessToken: string;
-            /** @description Opaque. Good for one call of `POST /identity/token/refresh`, which answers the next one. */
+            /** @description Opaque. Works for one call of `POST /identity/token/refresh`, which answers the next one. */
             refreshToken: string;
             /**
              * @description How to send `accessToken`: `Authorization: Bearer ...`.
@@ -1719,103 +1719,103 @@ export interface components {
             expiresIn: number;
             user: components["schemas"]["User"];
         };
-        /** @description The password was right and a second factor is asked for. The user is not signed in yet. */
+        /** @description The password was right, and a second factor is required. The user is not signed in yet. */
         MfaRequiredResponse: {
             /**
-             * @description A second factor is asked for. (enum property replaced by openapi-typescript)
+             * @description A second factor is required. (enum property replaced by openapi-typescript)
              * @enum {string}
              */
             status: "mfa_required";
             /** @description Always true. */
             mfaRequired: boolean;
-            /** @description The token for the next step, good for 10 minutes by default. Opaque and secret: whoever holds it and a code acts as this user. */
+            /** @description The token for the next step, valid for 10 minutes by default. Opaque and secret: whoever holds it and a code can act as this user. */
             mfaToken: string;
             method: components["schemas"]["MfaMethod"];
-            /** @description All methods the user may switch to, the current one included. */
+            /** @description All methods the user may switch to, including the current one. */
             mfaMethods: components["schemas"]["MfaMethod"][];
-            /** @description One sentence for the user: where to find the code. */
+            /** @description One sentence for the user that says where to find the code. */
             message: string;
         };
         /** @description An account, as its owner and administrators see it. */
         User: {
             /**
-             * @description The name of the account in every API, log and token (`sub`).
+             * @description The id of the account in every API, log and token (`sub`).
              * @example user-01a2038e-7f00-7bd8-86c9-7f0e00af1a1f
              */
             id: string;
             /**
              * Format: int64
-             * @description A whole number for clients that need one; given once, never reused.
+             * @description A whole number for clients that need one. It is assigned once and never reused.
              */
             number: number;
-            /** @description The proved address, in lower case; the name of a user who was added with another name. */
+            /** @description The proved address, in lower case. For a user who was added without an address, the sign-in name. */
             email: string;
-            /** @description Absent when it was not given. */
+            /** @description Absent if it was not given. */
             firstName?: string;
-            /** @description Absent when it was not given. */
+            /** @description Absent if it was not given. */
             lastName?: string;
             /**
-             * @description What the account may do beyond its own matters.
+             * @description What the account may do beyond managing itself.
              * @enum {string}
              */
             role: "user" | "administrator";
             /** @description Whether sign-in asks for a second factor; true exactly when `mfaMethods` is not empty. */
             mfaEnabled: boolean;
-            /** @description The methods that are on, the one asked for by default first. */
+            /** @description The methods that are on. The one that sign-in starts with by default is first. */
             mfaMethods: components["schemas"]["MfaMethod"][];
             /**
              * Format: date-time
-             * @description When the address was proved and the account made.
+             * @description When the address was proved and the account was created.
              */
             createdAt: string;
         };
-        /** @description The account of the bearer, and the session the bearer belongs to. */
+        /** @description The account of the bearer, and the session that the bearer belongs to. */
         GetCurrentUserAnswer: {
             /**
-             * @description The name of the account in every API, log and token (`sub`).
+             * @description The id of the account in every API, log and token (`sub`).
              * @example user-01a2038e-7f00-7bd8-86c9-7f0e00af1a1f
              */
             id: string;
             /**
              * Format: int64
-             * @description A whole number for clients that need one; given once, never reused.
+             * @description A whole number for clients that need one. It is assigned once and never reused.
              */
             number: number;
-            /** @description The proved address, in lower case; the name of a user who was added with another name. */
+            /** @description The proved address, in lower case. For a user who was added without an address, the sign-in name. */
             email: string;
-            /** @description Absent when it was not given. */
+            /** @description Absent if it was not given. */
             firstName?: string;
-            /** @description Absent when it was not given. */
+            /** @description Absent if it was not given. */
             lastName?: string;
             /**
-             * @description What the account may do beyond its own matters.
+             * @description What the account may do beyond managing itself.
              * @enum {string}
              */
             role: "user" | "administrator";
             /** @description Whether sign-in asks for a second factor; true exactly when `mfaMethods` is not empty. */
             mfaEnabled: boolean;
-            /** @description The methods that are on, the one asked for by default first. */
+            /** @description The methods that are on. The one that sign-in starts with by default is first. */
             mfaMethods: components["schemas"]["MfaMethod"][];
             /**
              * Format: date-time
-             * @description When the address was proved and the account made.
+             * @description When the address was proved and the account was created.
              */
             createdAt: string;
             session: components["schemas"]["SessionInfo"];
         };
-        /** @description How and when this session was signed in. A refresh changes none of it. */
+        /** @description How and when this session was signed in. A refresh does not change it. */
         SessionInfo: {
             /**
-             * @description The name of the session in logs; not a secret.
+             * @description The id of the session in logs. It is not a secret.
              * @example session-01a2038f-6d48-743a-b187-74c572bd8a25
              */
             id: string;
             /**
-             * @description How strong the sign-in was: `aal1` one factor, `two-step` a second step that does not reach NIST's AAL2 (a code by e-mail, a recovery code), `aal2` two factors.
+             * @description How strong the sign-in was. `aal1`: one factor. `two-step`: a second factor that does not reach NIST's AAL2 (a code by e-mail, a recovery code). `aal2`: two factors.
              * @enum {string}
              */
             acr: "aal1" | "two-step" | "aal2";
-            /** @description What was proved (RFC 8176): `pwd`, `otp`, `sms`, `pop` for a passkey, `user` for its user verification, and `mfa` for two kinds of factors; `email` and `recovery` are words of our own. */
+            /** @description What was proved (RFC 8176): `pwd`, `otp`, `sms`, `pop` for a passkey, `user` for its user verification, and `mfa` for two kinds of factors. `email` and `recovery` are our own values. */
             amr: string[];
             /**
              * Format: date-time
@@ -1824,26 +1824,26 @@ export interface components {
             authTime: string;
             /**
              * Format: date-time
-             * @description The session ends then at the latest, however often it is refreshed.
+             * @description The session ends then at the latest, even if it is refreshed.
              */
             expiresAt: string;
         };
-        /** @description The refresh token to trade in. */
+        /** @description The refresh token to exchange. */
         RefreshTokenRequest: {
-            /** @description The latest `refreshToken` of the session. It is spent by this call. */
+            /** @description The latest `refreshToken` of the session. This call uses it up. */
             refreshToken: string;
         };
-        /** @description With an API key: the token to judge. With a bearer alone: nothing. */
+        /** @description With an API key: the token to validate. With only a bearer: an empty object. */
         ValidateTokenRequest: {
             /** @description The access token that a user sent to the calling service. */
             token?: string;
         };
-        /** @description The verdict. `user` and `session` come with a valid token, `reason` with any other. */
+        /** @description The result. `user` and `session` come with a valid token, `reason` with any other. */
         ValidateTokenAnswer: {
-            /** @description Whether the token opens this server at this moment: signature, lifetime, session and account were all looked at. */
+            /** @description Whether the token is accepted by this server at this moment. Signature, lifetime, session and account are all checked. */
             valid: boolean;
             /**
-             * @description `expired`: have the client refresh it. `invalid`: have the user sign in again.
+             * @description `expired`: let the client refresh it. `invalid`: let the user sign in again.
              * @enum {string}
              */
             reason?: "invalid" | "expired";
@@ -1852,7 +1852,7 @@ export interface components {
         };
         /** @description The key to make. */
         CreateApiKeyRequest: {
-            /** @description What the key is for, so that it can be found again. No control characters. */
+            /** @description What the key is for, so that administrators can recognize it. No control characters. */
             name: string;
             /** @description What the key opens: `tokens:validate` for `POST /identity/validate-token`, `users:read` for `GET /identity/users`. */
             scopes: ("tokens:validate" | "users:read")[];
@@ -1866,7 +1866,7 @@ export interface components {
         /** @description The new key. */
         CreateApiKeyAnswer: {
             /**
-             * @description The name of the key; not a secret.
+             * @description The id of the key. It is not a secret.
              * @example api-key-01a2039c-3aa0-7254-8329-a92850f6d539
              */
             id: string;
@@ -1877,7 +1877,7 @@ export interface components {
             /** @description The first characters of the key, to recognize it by. */
             hint: string;
             /**
-             * @description The id of the administrator who made it; the key may never do more than that person may.
+             * @description The id of the administrator who made it. The key never may do more than that person may.
              * @example user-01a1f41b-6b00-71b6-b7d8-fcd2c6da6359
              */
             createdBy: string;
@@ -1888,16 +1888,16 @@ export interface components {
             createdAt: string;
             /**
              * Format: date-time
-             * @description From this moment on the key is refused.
+             * @description From this time on the key is refused.
              */
             expiresAt: string;
-            /** @description The key itself, for the header X-API-Key. Shown in this answer only; the server keeps nothing it could be made from. */
+            /** @description The key itself, for the header X-API-Key. Shown only in this answer: the server keeps nothing from which it could be restored. */
             apiKey: string;
         };
         /** @description A key without its secret. */
         ApiKeyInfo: {
             /**
-             * @description The name of the key; not a secret.
+             * @description The id of the key. It is not a secret.
              * @example api-key-01a2039c-3aa0-7254-8329-a92850f6d539
              */
             id: string;
@@ -1908,7 +1908,7 @@ export interface components {
             /** @description The first characters of the key, to recognize it by. */
             hint: string;
             /**
-             * @description The id of the administrator who made it; the key may never do more than that person may.
+             * @description The id of the administrator who made it. The key never may do more than that person may.
              * @example user-01a1f41b-6b00-71b6-b7d8-fcd2c6da6359
              */
             createdBy: string;
@@ -1919,17 +1919,17 @@ export interface components {
             createdAt: string;
             /**
              * Format: date-time
-             * @description From this moment on the key is refused.
+             * @description From this time on the key is refused.
              */
             expiresAt: string;
         };
         /** @description One page of keys. */
         ListApiKeysAnswer: {
-            /** @description The newest first; at most `limit`. */
+            /** @description Newest first; at most `limit`. */
             apiKeys: components["schemas"]["ApiKeyInfo"][];
             /**
              * Format: int32
-             * @description How many there are over all pages.
+             * @description How many there are on all pages.
              */
             totalCount: number;
         };
@@ -1939,13 +1939,13 @@ export interface components {
             users: components["schemas"]["User"][];
             /**
              * Format: int32
-             * @description How many there are over all pages.
+             * @description How many there are on all pages.
              */
             totalCount: number;
         };
         /** @description The public keys that access tokens are signed with (RFC 7517). */
         JsonWebKeySet: {
-            /** @description The current key, the next one during an overlap, and older ones whose tokens may still live. */
+            /** @description The current key, the next one during an overlap, and older ones whose tokens may still be valid. */
             keys: components["schemas"]["JsonWebKey"][];
         };
         /** @description One public signature key. */
@@ -1956,13 +1956,13 @@ export interface components {
             use: string;
             /** @description `EdDSA` or `ES256`. Refuse a token whose header says anything else. */
             alg: string;
-            /** @description Equal to `kid` in the header of the tokens this key signed. */
+            /** @description Equal to `kid` in the header of the tokens that this key signed. */
             kid: string;
             /** @description `Ed25519` or `P-256`. */
             crv: string;
             /** @description base64url. */
             x: string;
-            /** @description base64url; sent for `EC` only. */
+            /** @description base64url. Sent only for `EC`. */
             y?: string;
         };
         /** @description The process answers. */
@@ -1980,20 +1980,20 @@ export interface components {
              * @enum {string}
              */
             status: "ready";
-            /** @description One entry for each part: `ok`, or one word for what is wrong. */
+            /** @description One entry for each part: `ok`, or one word that names the problem. */
             checks: {
-                /** @description `ok`, `unreachable`, or `unwritable`: no write goes well. */
+                /** @description `ok`, `unreachable`, or `unwritable` (no write succeeds). */
                 database: string;
                 /** @description `ok`, or `behind` or `ahead` of this server. */
                 migrations: string;
                 /** @description Mails and text messages: `ok`, or `degraded`. */
                 courier: string;
             };
-            /** @description The first thing that is not well, in a sentence for the operator; absent when all is. */
+            /** @description The first problem, in a sentence for the operator. Absent if there is none. */
             reason?: string;
         };
         /**
-         * @description What every error has. No operation answers it; it is what a client reads when it meets a code newer than itself. Show `message`, and act on `statusCode`.
+         * @description The fields that every error has. No operation answers it: a client reads an error this way if its code is newer than the client. Show `message`, and act on `statusCode`.
          * @example {
          *       "code": "SOME_LATER_CODE",
          *       "message": "Something that this client does not know yet. Please try again later.",
@@ -2002,7 +2002,7 @@ export interface components {
          *     }
          */
         ErrorResponse: {
-            /** @description The reason, in capitals. New ones may come. */
+            /** @description The reason, in capitals. New values may come. */
             code: string;
             /** @description One sentence that may be shown to the user. */
             message: string;
@@ -2013,12 +2013,12 @@ export interface components {
             statusCode: number;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
         /**
-         * @description The request cannot be read or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a length. `errors` names each field as it is called in JSON (`body` when there is no field to name) and never repeats the value. Correct those fields and send the request again; sent unchanged it fails again.
+         * @description The request cannot be read, or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a wrong length. `errors` names each field as in JSON (`body` if there is no field to name) and never repeats the value. Correct those fields and send the request again. Unchanged, it fails again.
          * @example {
          *       "code": "VALIDATION",
          *       "message": "The request could not be accepted. Correct the fields listed in errors and send it again.",
@@ -2047,19 +2047,19 @@ export interface components {
             statusCode: number;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
             /** @description One entry for each field that was refused. */
             errors: {
-                /** @description The JSON name of the field, with its path when it is nested (`scopes[0]`). */
+                /** @description The JSON name of the field. For a nested field, its path (`scopes[0]`). */
                 field: string;
                 /** @description What to change, in one sentence. */
                 message: string;
             }[];
         };
         /**
-         * @description The current password that confirms a change of factors is wrong. It counts as a failed password try (see `TOO_MANY_PASSWORD_ATTEMPTS`). Ask the user for the password again; the session stays signed in.
+         * @description The current password, which confirms a change of the methods, is wrong. It counts as a failed password try (see `TOO_MANY_PASSWORD_ATTEMPTS`). Ask the user for the password again. The session stays signed in.
          * @example {
          *       "code": "INVALID_PASSWORD",
          *       "message": "The password is not correct. Please check it and try again.",
@@ -2082,15 +2082,15 @@ export interface components {
             statusCode: number;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
         /**
-         * @description Set-up was asked for a method that is already on, or a name that another one of the same method has. Nothing changed. To move it to another device or mailbox, disable the method first; to add another authenticator or passkey, send a new `name`.
+         * @description The method to set up is on already, or another one of the same method has this name. Nothing changed. To move the method to another device or mailbox, turn it off first. To add another authenticator or passkey, send a new `name`.
          * @example {
          *       "code": "MFA_ALREADY_ENABLED",
-         *       "message": "This method is already enabled. Give a further one a name of its own, or disable it first.",
+         *       "message": "This method is already enabled. Give another one its own name, or disable this one first.",
          *       "statusCode": 400,
          *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90"
          *     }
@@ -2110,12 +2110,12 @@ export interface components {
             statusCode: number;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
         /**
-         * @description The account has no MFA method on at all, so there is nothing to switch to or to disable. Read `mfaMethods` of the user again before offering this step.
+         * @description No method is on for this account, so there is nothing to switch to or to turn off. Read `mfaMethods` of the user again before you offer this step.
          * @example {
          *       "code": "MFA_NOT_ENABLED",
          *       "message": "No MFA method is enabled on this account. Set one up first.",
@@ -2138,12 +2138,12 @@ export interface components {
             statusCode: number;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
         /**
-         * @description The account has MFA, but not by this method. Offer one of `mfaMethods` from the sign-in answer or from `GET /identity/me`.
+         * @description The account has a second factor, but not this method. Offer one of `mfaMethods` from the sign-in answer or from `GET /identity/me`.
          * @example {
          *       "code": "MFA_METHOD_NOT_ENABLED",
          *       "message": "This MFA method is not enabled on this account. Choose one of the enabled methods.",
@@ -2166,12 +2166,12 @@ export interface components {
             statusCode: number;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
         /**
-         * @description The `mfaToken` is unknown, malformed, already used, replaced, or belongs to another user than the bearer sent with it. It never becomes valid again: go back to the operation that issued it. The same is said of a `passkeyToken` and of the token of a mailed link.
+         * @description The `mfaToken` is unknown, malformed, already used, replaced, or of another user than the bearer sent with it. It never becomes valid again: go back to the operation that issued it. A `passkeyToken` and the token of a mailed link get the same error.
          * @example {
          *       "code": "MFA_TOKEN_INVALID",
          *       "message": "This mfaToken is not valid or was already used. Please start again.",
@@ -2194,12 +2194,12 @@ export interface components {
             statusCode: number;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
         /**
-         * @description The `mfaToken` was good but its lifetime (10 minutes by default) is over. Go back to the operation that issued it for a new one.
+         * @description The `mfaToken` has expired (after 10 minutes by default). Go back to the operation that issued it, and get a new one.
          * @example {
          *       "code": "MFA_TOKEN_EXPIRED",
          *       "message": "This mfaToken has expired. Please start again.",
@@ -2222,12 +2222,12 @@ export interface components {
             statusCode: number;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
         /**
-         * @description The `mfaToken` is good but belongs to another flow: a set-up token was sent to sign-in, for example. This is a mistake in the client; the token stays good for the operation it was issued for, and no try is spent.
+         * @description The `mfaToken` is valid but belongs to another flow: for example, a set-up token was sent to sign-in. This is a mistake in the client. The token stays valid for the operation it was issued for, and no try is used.
          * @example {
          *       "code": "MFA_WRONG_PURPOSE",
          *       "message": "This mfaToken was issued for another step. Send it to the operation it was issued for.",
@@ -2250,12 +2250,12 @@ export interface components {
             statusCode: number;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
         /**
-         * @description The code is wrong, has an impossible form, is out of date or was already used. One try is spent: `attemptsRemaining` says how many are left. Ask for the code again with the same `mfaToken`. With `reason: already_used` the code was right but has opened something before: wait `retryAfter` seconds for the next one.
+         * @description The code is wrong, has an impossible form, is out of date or was already used. One try is used: `attemptsRemaining` says how many are left. Ask for the code again with the same `mfaToken`. `reason: already_used` means that the code was right but had been used before: wait `retryAfter` seconds for the next one.
          * @example {
          *       "code": "INVALID_MFA_CODE",
          *       "message": "The code is not correct. Check it and try again.",
@@ -2279,27 +2279,27 @@ export interface components {
             statusCode: number;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
             /**
              * Format: int32
-             * @description How many more codes this challenge takes. 0 means that it is dead: start again.
+             * @description How many more codes this challenge accepts. 0 means that it is over: start again.
              */
             attemptsRemaining: number;
             /**
-             * @description Sent only when there is something better to say than wrong: the code was used before.
+             * @description Sent only if the code was right but had been used before.
              * @enum {string}
              */
             reason?: "already_used";
             /**
              * Format: int32
-             * @description Seconds until the authenticator app shows the next code; sent only with `reason: already_used`.
+             * @description Seconds until the authenticator app shows the next code. Sent only with `reason: already_used`.
              */
             retryAfter?: number;
         };
         /**
-         * @description Another method of the same kind has this name. Ask for another one; nothing changed.
+         * @description Another method of the same kind has this name. Nothing changed. Ask for another name.
          * @example {
          *       "code": "NAME_TAKEN",
          *       "message": "This name is taken. Choose another one.",
@@ -2322,12 +2322,12 @@ export interface components {
             statusCode: number;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
         /**
-         * @description The set-up that this `mfaToken` confirms is gone: its secret expired or was replaced by a later set-up. Begin again with `POST /identity/mfa/setup` and scan the new QR code.
+         * @description The set-up that this `mfaToken` confirms no longer exists: its secret expired, or a later set-up replaced it. Begin again with `POST /identity/mfa/setup` and scan the new QR code.
          * @example {
          *       "code": "AUTHENTICATOR_NOT_CONFIGURED",
          *       "message": "No authenticator app is being set up on this account. Start the set-up again.",
@@ -2350,15 +2350,15 @@ export interface components {
             statusCode: number;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
         /**
-         * @description The code is right for another moment within 10 minutes: the clock of the device that made it is off. Only who is signed in is told. One try is spent. Have the user set the clock of the device automatically, then ask for the next code with the same `mfaToken`.
+         * @description The code is right for another time within 10 minutes: the clock of the device that made it is wrong. Only a signed-in caller gets this error. One try is used. Ask the user to set the device's clock automatically, then ask for the next code with the same `mfaToken`.
          * @example {
          *       "code": "AUTHENTICATOR_CLOCK_OFF",
-         *       "message": "The code fits another time. Set the clock of the authenticator's device automatically and try again.",
+         *       "message": "The code is right for another time. Set the clock of the authenticator's device automatically and try again.",
          *       "statusCode": 400,
          *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90",
          *       "attemptsRemaining": 4,
@@ -2380,22 +2380,22 @@ export interface components {
             statusCode: number;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
             /**
              * Format: int32
-             * @description How many more codes this challenge takes. 0 means that it is dead: start again.
+             * @description How many more codes this challenge accepts. 0 means that it is over: start again.
              */
             attemptsRemaining: number;
             /**
              * Format: int32
-             * @description How far the clock of the device is off, in seconds: positive when it is ahead, negative when it is behind.
+             * @description How far the clock of the device is off, in seconds: positive if it is ahead, negative if it is behind.
              */
             offsetSeconds: number;
         };
         /**
-         * @description `method` is a word that names no MFA method, or one that this step does not take: `recovery_code` is never set up, `passkey` is removed with `DELETE /identity/mfa/methods/{factorId}`.
+         * @description `method` names no MFA method, or one that this step does not accept: `recovery_code` cannot be set up, and `passkey` is removed with `DELETE /identity/mfa/methods/{factorId}`.
          * @example {
          *       "code": "INVALID_MFA_METHOD",
          *       "message": "This MFA method cannot be used here. Choose another method.",
@@ -2418,12 +2418,12 @@ export interface components {
             statusCode: number;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
         /**
-         * @description The credential does not verify: made for other options, by another site, by a passkey that the account does not have or that was copied, or without the user verification it needs. One try is spent, and the options with it: ask for new ones with the same `mfaToken`, or begin again where that is not offered.
+         * @description The credential does not verify. It was made for other options or by another site, its passkey is not of this account or was copied, or it lacks the required user verification. One try is used, and the options with it. Request new ones with the same `mfaToken`, or begin again if that is not possible.
          * @example {
          *       "code": "PASSKEY_REFUSED",
          *       "message": "The passkey was not accepted. Ask for new options and try again.",
@@ -2447,17 +2447,17 @@ export interface components {
             statusCode: number;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
             /**
              * Format: int32
-             * @description How many more tries this challenge takes. 0 means that it is over: start again.
+             * @description How many more tries this challenge allows. 0 means that it is over: start again.
              */
             attemptsRemaining: number;
         };
         /**
-         * @description The server does not offer this method: SMS is off or does not reach this country, or the account has no mailbox. Offer the other methods; the operator can change it.
+         * @description The server does not offer this method: SMS is off or does not reach this country, or the account has no mailbox. Offer the other methods. The operator can change this.
          * @example {
          *       "code": "MFA_METHOD_UNAVAILABLE",
          *       "message": "This MFA method is not offered here. Choose another method.",
@@ -2480,12 +2480,12 @@ export interface components {
             statusCode: number;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
         /**
-         * @description The challenge waits for something that is not sent, as the code of an app or a passkey: nothing can be sent again. Ask for that, or switch to `email`.
+         * @description The challenge waits for a method that sends no code, such as an app or a passkey. Ask for that method, or switch to `email`.
          * @example {
          *       "code": "RESEND_ONLY_FOR_EMAIL",
          *       "message": "Only codes by e-mail or SMS can be sent again. Use your authenticator app or passkey.",
@@ -2508,12 +2508,12 @@ export interface components {
             statusCode: number;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
         /**
-         * @description The `registrationToken` is unknown, malformed or already used. Register again, or sign in if the account was made.
+         * @description The `registrationToken` is unknown, malformed or already used. Register again, or sign in if the account exists already.
          * @example {
          *       "code": "REGISTRATION_TOKEN_INVALID",
          *       "message": "This registrationToken is not valid or was already used. Please register again.",
@@ -2536,12 +2536,12 @@ export interface components {
             statusCode: number;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
         /**
-         * @description The `registrationToken` was good but its code has expired. Register again for a new mail.
+         * @description The `registrationToken` has expired. Register again to get a new mail.
          * @example {
          *       "code": "REGISTRATION_TOKEN_EXPIRED",
          *       "message": "This registration has expired. Please register again.",
@@ -2564,12 +2564,12 @@ export interface components {
             statusCode: number;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
         /**
-         * @description The code is not the one mailed for this `registrationToken`. One try is spent: `attemptsRemaining` says how many are left. Codes belong to one registration; the code of an earlier mail does not fit a later token.
+         * @description The code is not the one that was mailed for this `registrationToken`. One try is used: `attemptsRemaining` says how many are left. A code belongs to one registration: the code of an earlier mail does not fit a later token.
          * @example {
          *       "code": "INVALID_REGISTRATION_CODE",
          *       "message": "The code is not correct. Check the latest e-mail and try again.",
@@ -2593,17 +2593,17 @@ export interface components {
             statusCode: number;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
             /**
              * Format: int32
-             * @description How many more codes this registration takes. 0 means that it is dead: register again.
+             * @description How many more codes this registration accepts. 0 means that it is over: register again.
              */
             attemptsRemaining: number;
         };
         /**
-         * @description The link or the code works no more: it was used, or a newer mail took its place, or there never was one. Ask for a new mail with `POST /identity/password/forgot`.
+         * @description The link or the code does not work: it was used, a newer mail replaced it, or it never existed. Request a new mail with `POST /identity/password/forgot`.
          * @example {
          *       "code": "RESET_TOKEN_INVALID",
          *       "message": "This link or code is not valid or was already used. Please ask for a new mail.",
@@ -2626,12 +2626,12 @@ export interface components {
             statusCode: number;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
         /**
-         * @description The link or the code was good but is too old. Ask for a new mail with `POST /identity/password/forgot`.
+         * @description The link or the code has expired. Request a new mail with `POST /identity/password/forgot`.
          * @example {
          *       "code": "RESET_TOKEN_EXPIRED",
          *       "message": "This link or code has expired. Please ask for a new mail.",
@@ -2654,12 +2654,12 @@ export interface components {
             statusCode: number;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
         /**
-         * @description The code is not the one of the newest mail to this address. One try is spent: `attemptsRemaining` says how many are left. The link of the mail works in any case.
+         * @description The code is not the one of the newest mail to this address. One try is used: `attemptsRemaining` says how many are left. The link of the mail still works.
          * @example {
          *       "code": "INVALID_RESET_CODE",
          *       "message": "The code is not correct. Check the latest e-mail and try again.",
@@ -2683,12 +2683,12 @@ export interface components {
             statusCode: number;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
             /**
              * Format: int32
-             * @description How many more codes this mail takes. 0 means that only its link works.
+             * @description How many more codes this mail accepts. 0 means that only its link works.
              */
             attemptsRemaining: number;
         };
@@ -2839,7 +2839,7 @@ export interface components {
             requestId: string;
         };
         /**
-         * @description Unknown address or wrong password; the answer is the same for both, in words and in time, so that nobody can find out who has an account. Ask for both again. After several failures the answer becomes `TOO_MANY_PASSWORD_ATTEMPTS`.
+         * @description The address is unknown or the password is wrong. The answer is the same for both, in words and in time, so that nobody can find out who has an account. Ask for both again. After several failures the answer becomes `TOO_MANY_PASSWORD_ATTEMPTS`.
          * @example {
          *       "code": "INVALID_CREDENTIALS",
          *       "message": "The e-mail address or the password is not correct. Please check both and try again.",
@@ -2859,12 +2859,12 @@ export interface components {
             statusCode: number;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
         /**
-         * @description No bearer was sent, or it is malformed, forged, of another kind, or its session has ended (signed out, ended by a reused refresh token, by a first MFA method, or by an administrator). Refreshing does not help: sign in again.
+         * @description No bearer was sent, or it is malformed, forged or of another kind, or its session has ended (by a sign-out, a reused refresh token, a first MFA method, or an administrator). A refresh does not help: sign in again.
          * @example {
          *       "code": "TOKEN_INVALID",
          *       "message": "The token is missing or not valid. Please sign in again.",
@@ -2887,12 +2887,12 @@ export interface components {
             statusCode: number;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
         /**
-         * @description The access token is past its lifetime (15 minutes by default): get a new one with `POST /identity/token/refresh` and repeat the request. From the refresh operation itself it means that the session has run out: sign in again.
+         * @description The access token has expired (after 15 minutes by default). Get a new one with `POST /identity/token/refresh` and repeat the request. If the refresh operation itself answers this, the session has ended: sign in again.
          * @example {
          *       "code": "TOKEN_EXPIRED",
          *       "message": "The token has expired. Refresh it, or sign in again.",
@@ -2915,15 +2915,15 @@ export interface components {
             statusCode: number;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
         /**
-         * @description The bearer is good but its sign-in is too old, or was made without the second factor that the account now has (RFC 9470). Lift the session with `POST /identity/step-up`, or sign in again, second factor included, and repeat the request with the new access token; refreshing does not make a sign-in younger.
+         * @description The bearer is valid, but its sign-in is too old, or was made without the second factor that the account has now (RFC 9470). Give fresh proof with `POST /identity/step-up`, or sign in again with the second factor. Then repeat the request with the new access token. A refresh does not help.
          * @example {
          *       "code": "INSUFFICIENT_USER_AUTHENTICATION",
-         *       "message": "This needs a sign-in of the last minutes, second step included. Step up or sign in again, and repeat the request.",
+         *       "message": "This needs fresh proof of who you are. Step up or sign in again, and repeat the request.",
          *       "statusCode": 401,
          *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90",
          *       "maxAge": 600
@@ -2944,17 +2944,17 @@ export interface components {
             statusCode: number;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
             /**
              * Format: int32
-             * @description The oldest sign-in this operation accepts, in seconds; the same number as `max_age` in WWW-Authenticate.
+             * @description The greatest age of a sign-in that this operation accepts, in seconds. Equal to `max_age` in WWW-Authenticate.
              */
             maxAge: number;
         };
         /**
-         * @description The key in X-API-Key is mistyped, unknown, expired or deleted. Check that it was copied whole; keys cannot be renewed, an administrator makes a new one.
+         * @description The key in X-API-Key is mistyped, unknown, expired or deleted. Check that it was copied completely. Keys cannot be renewed: an administrator makes a new one.
          * @example {
          *       "code": "API_KEY_INVALID",
          *       "message": "The API key is missing or not valid. Check the X-API-Key header, or ask an administrator for a new key.",
@@ -2977,12 +2977,12 @@ export interface components {
             statusCode: number;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
         /**
-         * @description The caller is known but is no administrator, or the maker of the API key is none any more. Signing in again does not help.
+         * @description The caller is not an administrator, or the maker of the API key no longer is one. Signing in again does not help.
          * @example {
          *       "code": "FORBIDDEN",
          *       "message": "This needs the administrator role. Ask an administrator to do it or to give you the role.",
@@ -3005,12 +3005,12 @@ export interface components {
             statusCode: number;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
         /**
-         * @description The credentials are good but lack the scope in `scope`; WWW-Authenticate says the same. Use an API key made with that scope.
+         * @description The credentials are valid but lack the scope in `scope`. WWW-Authenticate says the same. Use an API key with that scope.
          * @example {
          *       "code": "INSUFFICIENT_SCOPE",
          *       "message": "The credentials do not carry the scope this needs. Use an API key that has the scope named in scope.",
@@ -3034,14 +3034,14 @@ export interface components {
             statusCode: number;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
             /** @description The scope that is missing. */
             scope: string;
         };
         /**
-         * @description The method was added after this session began, and the session had given no fresh proof then, so it cannot prove who is in the session. Step up with a method that was there before, or sign in again.
+         * @description The method was added after this session began, at a time when the session had no fresh proof. So it cannot prove who is in the session. Step up with a method that is older than the session, or sign in again.
          * @example {
          *       "code": "MFA_METHOD_TOO_NEW",
          *       "message": "This method was added after this session began. Use an older method, or sign in again.",
@@ -3064,12 +3064,12 @@ export interface components {
             statusCode: number;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
         /**
-         * @description Too many wrong codes since the last right one have stopped this method for good (50 by default). It is still asked for at sign-in. Switch to another enabled method, or have an administrator lift the stop; waiting does not.
+         * @description Too many wrong codes since the last right one have locked this method (50 by default). Sign-in still asks for it. Sign in with another method or a recovery code, which also unlocks it, or ask an administrator to unlock it. Waiting does not help.
          * @example {
          *       "code": "MFA_METHOD_LOCKED",
          *       "message": "This method is locked after too many wrong codes. Use another method or ask an administrator for help.",
@@ -3092,12 +3092,12 @@ export interface components {
             statusCode: number;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
         /**
-         * @description A policy of the organisation demands a second factor, and this is the last method on. Set up another one first, or have an owner of the organisation end the policy.
+         * @description A policy of the organisation demands a second factor, and this is the last method that is on. Set up another one first, or ask an owner of the organisation to end the policy.
          * @example {
          *       "code": "MFA_ENFORCED",
          *       "message": "Your organisation demands a second factor. Set up another method before you turn this one off.",
@@ -3120,12 +3120,12 @@ export interface components {
             statusCode: number;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
         /**
-         * @description The account was deleted between two steps of a flow, although the token was good when it was issued. Forget the tokens and start from the beginning.
+         * @description The account was deleted between two steps of a flow. Discard the tokens and start from the beginning.
          * @example {
          *       "code": "USER_NOT_FOUND",
          *       "message": "This account no longer exists. Please register again.",
@@ -3145,12 +3145,12 @@ export interface components {
             statusCode: number;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
         /**
-         * @description The account has no method of this id; it may have been removed meanwhile. Read `GET /identity/mfa/methods` again.
+         * @description The account has no method with this id. It may have been removed meanwhile. Read `GET /identity/mfa/methods` again.
          * @example {
          *       "code": "FACTOR_NOT_FOUND",
          *       "message": "There is no MFA method with this id on your account. List the methods to find the right one.",
@@ -3170,12 +3170,12 @@ export interface components {
             statusCode: number;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
         /**
-         * @description The account has no open session with this id: it ended before, or never existed. Ending twice ends here; treat it as done.
+         * @description The account has no open session with this id: it has ended, or never existed. Somebody who ends a session twice gets this error: treat it as done.
          * @example {
          *       "code": "SESSION_NOT_FOUND",
          *       "message": "There is no open session with this id. List the sessions to find the right one.",
@@ -3195,12 +3195,12 @@ export interface components {
             statusCode: number;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
         /**
-         * @description No live key has this id: it was deleted before, expired and removed, or never existed. Deleting twice ends here; treat it as done.
+         * @description No live key has this id: it was deleted, expired and was removed, or never existed. Somebody who deletes a key twice gets this error: treat it as done.
          * @example {
          *       "code": "API_KEY_NOT_FOUND",
          *       "message": "There is no API key with this id. List the keys to find the right one.",
@@ -3220,12 +3220,12 @@ export interface components {
             statusCode: number;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
         /**
-         * @description No operation has this path. Stands at no operation here: it is what the server says beside the contract. Check the path and the base URL.
+         * @description No operation has this path, so no operation lists this error. Check the path and the base URL.
          * @example {
          *       "code": "NOT_FOUND",
          *       "message": "There is nothing at this address. Check the path against the API description.",
@@ -3245,15 +3245,15 @@ export interface components {
             statusCode: number;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
         /**
-         * @description The path exists but not with this HTTP method; the header Allow names those it takes. Stands at no operation here: it is what the server says beside the contract.
+         * @description The path exists, but not with this HTTP method. The header Allow names the methods it accepts. No operation lists this error.
          * @example {
          *       "code": "METHOD_NOT_ALLOWED",
-         *       "message": "This address does not take this method. Use one of those named in the Allow header.",
+         *       "message": "This address does not accept this HTTP method. Use one that the Allow header names.",
          *       "statusCode": 405,
          *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90"
          *     }
@@ -3270,7 +3270,7 @@ export interface components {
             statusCode: number;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
@@ -3295,12 +3295,12 @@ export interface components {
             statusCode: number;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
         /**
-         * @description The caller already has as many live keys as one user may have (20 by default). Delete one first; expired keys do not count.
+         * @description The caller has as many live keys as one user may have (20 by default). Delete one first. Expired keys do not count.
          * @example {
          *       "code": "API_KEY_LIMIT",
          *       "message": "You have reached the limit of live API keys. Delete one that is no longer needed and try again.",
@@ -3320,15 +3320,15 @@ export interface components {
             statusCode: number;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
         /**
-         * @description The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again.
+         * @description The body did not begin within 5 seconds, or came with less than 500 bytes a second. The connection is closed. Send the request again.
          * @example {
          *       "code": "REQUEST_TIMEOUT",
-         *       "message": "The request body did not come in time. Send the request again, with its whole body.",
+         *       "message": "The request body did not arrive in time. Send the complete request again.",
          *       "statusCode": 408,
          *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90"
          *     }
@@ -3345,7 +3345,7 @@ export interface components {
             statusCode: number;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
@@ -3370,12 +3370,12 @@ export interface components {
             statusCode: number;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
         /**
-         * @description The body came with a Content-Type other than `application/json`, or with none.
+         * @description The Content-Type of the body is missing or is not `application/json`.
          * @example {
          *       "code": "UNSUPPORTED_MEDIA_TYPE",
          *       "message": "The request body must be JSON. Send it with Content-Type: application/json.",
@@ -3395,12 +3395,12 @@ export interface components {
             statusCode: number;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
         /**
-         * @description The tries of this challenge are used up (5 by default), or wrong codes over several challenges have made the method wait. A right code is refused as well. Start a new flow after `retryAfter` seconds, which is at once where only this challenge is used up; another `mfaToken` does not shorten a longer wait.
+         * @description All tries of this challenge are used (5 by default), or the method must wait after wrong codes in several challenges. Even a right code is refused. Start a new flow after `retryAfter` seconds. If only this challenge is used up, that is at once. Another `mfaToken` does not shorten a longer wait.
          * @example {
          *       "code": "TOO_MANY_MFA_ATTEMPTS",
          *       "message": "Too many wrong codes. Wait for the time given in retryAfter and start again.",
@@ -3424,17 +3424,17 @@ export interface components {
             statusCode: number;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
             /**
              * Format: int32
-             * @description Seconds until a new challenge is let in; the same number as in the header Retry-After.
+             * @description Seconds until a new challenge is accepted. Equal to the header Retry-After.
              */
             retryAfter: number;
         };
         /**
-         * @description The account has had as many code mails as it may have (6 an hour, 20 a day by default), over all sign-ins and set-ups, or over all else that its sessions begin. Wait `retryAfter` seconds, use a code already mailed, or switch to the authenticator.
+         * @description The account has reached its limit of code mails (6 an hour, 20 a day by default). Mails for sign-ins and set-ups have one limit, and mails for everything else that its sessions begin have another. Wait `retryAfter` seconds, use a code that was already mailed, or switch to the authenticator.
          * @example {
          *       "code": "TOO_MANY_MFA_EMAILS",
          *       "message": "Too many codes were sent to this account. Wait for the time given in retryAfter and try again.",
@@ -3458,17 +3458,17 @@ export interface components {
             statusCode: number;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
             /**
              * Format: int32
-             * @description Seconds until the next code mail may be sent; the same number as in the header Retry-After.
+             * @description Seconds until the next code mail may be sent. Equal to the header Retry-After.
              */
             retryAfter: number;
         };
         /**
-         * @description The account or its number has had as many SMS as it may have (4 an hour, 6 a day by default), over all sign-ins and set-ups, or over all else that its sessions begin. Wait `retryAfter` seconds, use a code already sent, or switch to another method.
+         * @description The account or its number has reached its limit of SMS (4 an hour, 6 a day by default). SMS for sign-ins and set-ups have one limit, and SMS for everything else that its sessions begin have another. Wait `retryAfter` seconds, use a code that was already sent, or switch to another method.
          * @example {
          *       "code": "TOO_MANY_MFA_SMS",
          *       "message": "Too many SMS were sent to this account or number. Wait for the time given in retryAfter or use another method.",
@@ -3492,17 +3492,17 @@ export interface components {
             statusCode: number;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
             /**
              * Format: int32
-             * @description Seconds until the next SMS may be sent; the same number as in the header Retry-After.
+             * @description Seconds until the next SMS may be sent. Equal to the header Retry-After.
              */
             retryAfter: number;
         };
         /**
-         * @description This challenge has used its resends (3 by default, switches to `email` included). More would not help a mailbox that gets none: check the address and the spam folder, then start again after `retryAfter` seconds.
+         * @description This challenge has used all its resends (3 by default, including switches to `email`). If the mailbox receives nothing, check the address and the spam folder, then start again after `retryAfter` seconds.
          * @example {
          *       "code": "MAX_RESEND_LIMIT",
          *       "message": "The code cannot be sent again for this mfaToken. Wait for the time given in retryAfter and start again.",
@@ -3526,17 +3526,17 @@ export interface components {
             statusCode: number;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
             /**
              * Format: int32
-             * @description Seconds until a new challenge may be started; the same number as in the header Retry-After.
+             * @description Seconds until a new challenge may be started. Equal to the header Retry-After.
              */
             retryAfter: number;
         };
         /**
-         * @description The last code mail of this challenge is too young (60 seconds by default, doubling with each resend). The code already mailed stays good. Offer the button again after `retryAfter` seconds.
+         * @description The last code of this challenge was sent too recently (60 seconds by default, doubled with each resend). That code stays valid. Offer the button again after `retryAfter` seconds.
          * @example {
          *       "code": "RESEND_COOLDOWN",
          *       "message": "A code was sent a moment ago. Check your inbox, or wait for the time given in retryAfter and try again.",
@@ -3560,17 +3560,17 @@ export interface components {
             statusCode: number;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
             /**
              * Format: int32
-             * @description Seconds until the next resend is let in; the same number as in the header Retry-After.
+             * @description Seconds until the next resend is allowed. Equal to the header Retry-After.
              */
             retryAfter: number;
         };
         /**
-         * @description Too many wrong passwords for this address from this network; the password sent was not looked at. The wait doubles with each further failure, up to 15 minutes by default, and is the same whether or not the address has an account.
+         * @description Too many wrong passwords for this address came from this network. The password of this call was not checked. The wait doubles with each further failure, up to 15 minutes by default. It is the same whether or not the address has an account.
          * @example {
          *       "code": "TOO_MANY_PASSWORD_ATTEMPTS",
          *       "message": "Too many wrong passwords. Wait for the time given in retryAfter and try again.",
@@ -3594,17 +3594,17 @@ export interface components {
             statusCode: number;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
             /**
              * Format: int32
-             * @description Seconds to wait before the next try; the same number as in the header Retry-After.
+             * @description Seconds to wait before the next try. Equal to the header Retry-After.
              */
             retryAfter: number;
         };
         /**
-         * @description The tries of this registration are used up (5 by default). A right code is refused as well. Register again after `retryAfter` seconds.
+         * @description All tries of this registration are used (5 by default). Even a right code is refused. Register again after `retryAfter` seconds.
          * @example {
          *       "code": "TOO_MANY_REGISTRATION_ATTEMPTS",
          *       "message": "Too many wrong codes. Wait for the time given in retryAfter and register again.",
@@ -3625,17 +3625,17 @@ export interface components {
             statusCode: number;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
             /**
              * Format: int32
-             * @description Seconds until a new registration makes sense; the same number as in the header Retry-After.
+             * @description Seconds until a new registration can be started. Equal to the header Retry-After.
              */
             retryAfter: number;
         };
         /**
-         * @description The tries of the mailed code are used up (5 by default), or too many wrong ones were sent for this address (50 in 30 days by default). A right code is refused as well; the link of the mail works.
+         * @description All tries of the mailed code are used (5 by default), or too many wrong codes were sent for this address (50 in 30 days by default). Even a right code is refused. The link of the mail still works.
          * @example {
          *       "code": "TOO_MANY_RESET_ATTEMPTS",
          *       "message": "Too many wrong codes. Open the link in the e-mail, or wait for the time given in retryAfter and ask for a new mail.",
@@ -3656,12 +3656,12 @@ export interface components {
             statusCode: number;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
             /**
              * Format: int32
-             * @description Seconds until another code makes sense; the same number as in the header Retry-After.
+             * @description Seconds until another code is accepted. Equal to the header Retry-After.
              */
             retryAfter: number;
         };
@@ -3697,10 +3697,10 @@ export interface components {
             retryAfter: number;
         };
         /**
-         * @description The caller's network has made too many calls that send mail (30 an hour by default). Wait `retryAfter` seconds. Behind a proxy, have the operator name it as trusted, or all users share one limit.
+         * @description The caller's network has made too many calls of a limited kind, such as those that send mail (30 an hour by default), or the account has requested too many sets of recovery codes. Wait `retryAfter` seconds. If the server is behind a proxy, ask the operator to name the proxy as trusted. Otherwise all users share one limit.
          * @example {
          *       "code": "TOO_MANY_REQUESTS",
-         *       "message": "This was asked for too often. Wait for the time given in retryAfter and try again.",
+         *       "message": "This was requested too often. Wait for the time given in retryAfter and try again.",
          *       "statusCode": 429,
          *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90",
          *       "retryAfter": 120
@@ -3721,17 +3721,17 @@ export interface components {
             statusCode: number;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
             /**
              * Format: int32
-             * @description Seconds to wait before the next try; the same number as in the header Retry-After.
+             * @description Seconds to wait before the next try. Equal to the header Retry-After.
              */
             retryAfter: number;
         };
         /**
-         * @description A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
+         * @description The server failed. What the request had begun was rolled back. Try again once. If the error stays, give the `requestId` to the operator, who can find the cause in the log.
          * @example {
          *       "code": "INTERNAL",
          *       "message": "Something went wrong on our side. Try again, and report the requestId if it happens again.",
@@ -3751,12 +3751,12 @@ export interface components {
             statusCode: number;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
         /**
-         * @description A queue of the server is full or its database cannot be reached. Nothing took effect. Repeat the request after `retryAfter` seconds; calls that carry a code are better left to the user.
+         * @description A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
          * @example {
          *       "code": "SERVICE_UNAVAILABLE",
          *       "message": "The service is busy. Wait for the time given in retryAfter and try again.",
@@ -3777,20 +3777,20 @@ export interface components {
             statusCode: number;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
             /**
              * Format: int32
-             * @description Seconds to wait before the next try; the same number as in the header Retry-After.
+             * @description Seconds to wait before the next try. Equal to the header Retry-After.
              */
             retryAfter: number;
         };
         /**
-         * @description At least one part that the server needs is not well; `checks` says which. Keep traffic away from this replica and ask again after `retryAfter` seconds.
+         * @description At least one part that the server needs does not work. `checks` says which. Send no traffic to this replica, and ask again after `retryAfter` seconds.
          * @example {
          *       "code": "NOT_READY",
-         *       "message": "The service is not ready. See checks for the part that is not, and ask again after retryAfter.",
+         *       "message": "The service is not ready. See checks for the part that does not work, and ask again after retryAfter.",
          *       "statusCode": 503,
          *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90",
          *       "checks": {
@@ -3798,7 +3798,7 @@ export interface components {
          *         "migrations": "behind",
          *         "courier": "ok"
          *       },
-         *       "reason": "The database lacks migrations.",
+         *       "reason": "The database lacks migrations: run `countersign migrate`.",
          *       "retryAfter": 5
          *     }
          */
@@ -3814,23 +3814,23 @@ export interface components {
             statusCode: number;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
-            /** @description One entry for each part: `ok`, or one word for what is wrong. */
+            /** @description One entry for each part: `ok`, or one word that names the problem. */
             checks: {
-                /** @description `ok`, `unreachable`, or `unwritable`: no write goes well. */
+                /** @description `ok`, `unreachable`, or `unwritable` (no write succeeds). */
                 database: string;
                 /** @description `ok`, or `behind` or `ahead` of this server. */
                 migrations: string;
                 /** @description Mails and text messages: `ok`, or `degraded`. */
                 courier: string;
             };
-            /** @description The first thing that is not well, in a sentence for the operator. */
+            /** @description The first problem, in a sentence for the operator. */
             reason: string;
             /**
              * Format: int32
-             * @description Seconds after which to ask again; the same number as in the header Retry-After.
+             * @description Seconds after which to ask again. Equal to the header Retry-After.
              */
             retryAfter: number;
         };
@@ -3898,17 +3898,17 @@ export interface components {
         VerifyStepUpError400: components["schemas"]["ValidationErrorResponse"] | components["schemas"]["MfaTokenInvalidErrorResponse"] | components["schemas"]["MfaTokenExpiredErrorResponse"] | components["schemas"]["MfaWrongPurposeErrorResponse"] | components["schemas"]["InvalidMfaCodeErrorResponse"] | components["schemas"]["AuthenticatorClockOffErrorResponse"] | components["schemas"]["MfaMethodNotEnabledErrorResponse"];
         /** @description What `verifyPasskeyStepUp` answers with 400: `code` tells which. */
         VerifyPasskeyStepUpError400: components["schemas"]["ValidationErrorResponse"] | components["schemas"]["MfaTokenInvalidErrorResponse"] | components["schemas"]["MfaTokenExpiredErrorResponse"] | components["schemas"]["MfaWrongPurposeErrorResponse"] | components["schemas"]["PasskeyRefusedErrorResponse"] | components["schemas"]["MfaMethodNotEnabledErrorResponse"];
-        /** @description The access token does not do: `code` tells why. */
+        /** @description The access token is not accepted: `code` says why. */
         UnauthorizedError: components["schemas"]["TokenInvalidErrorResponse"] | components["schemas"]["TokenExpiredErrorResponse"];
-        /** @description The access token does not do, or its session gave no fresh proof: `code` tells which. */
+        /** @description The access token is not accepted, or its session has no fresh proof: `code` says which. */
         UnauthorizedOrStaleError: components["schemas"]["TokenInvalidErrorResponse"] | components["schemas"]["TokenExpiredErrorResponse"] | components["schemas"]["InsufficientUserAuthenticationErrorResponse"];
-        /** @description The access token or the API key does not do: `code` tells which. */
+        /** @description The access token or the API key is not accepted: `code` says why. */
         UnauthorizedOrKeyError: components["schemas"]["TokenInvalidErrorResponse"] | components["schemas"]["TokenExpiredErrorResponse"] | components["schemas"]["ApiKeyInvalidErrorResponse"];
-        /** @description The caller may not do this: `code` tells why. */
+        /** @description The caller may not do this: `code` says why. */
         ForbiddenOrScopeError: components["schemas"]["ForbiddenErrorResponse"] | components["schemas"]["InsufficientScopeErrorResponse"];
-        /** @description The method cannot be used now: `code` tells why. */
+        /** @description The method cannot be used now: `code` says why. */
         MethodLockedOrTooNewError: components["schemas"]["MfaMethodLockedErrorResponse"] | components["schemas"]["MfaMethodTooNewErrorResponse"];
-        /** @description The method stays as it is: `code` tells why. */
+        /** @description The method cannot be changed: `code` says why. */
         LockedOrEnforcedError: components["schemas"]["MfaMethodLockedErrorResponse"] | components["schemas"]["MfaEnforcedErrorResponse"];
     };
     responses: {
@@ -4015,7 +4015,7 @@ export interface components {
                 "application/json": components["schemas"]["LockedOrEnforcedError"];
             };
         };
-        /** @description Not there: `FACTOR_NOT_FOUND`. */
+        /** @description Not found: `FACTOR_NOT_FOUND`. */
         FactorNotFound: {
             headers: {
                 "X-Request-Id": components["headers"]["XRequestId"];
@@ -4025,7 +4025,7 @@ export interface components {
                 "application/json": components["schemas"]["FactorNotFoundErrorResponse"];
             };
         };
-        /** @description Not there: `USER_NOT_FOUND`. */
+        /** @description Not found: `USER_NOT_FOUND`. */
         UserNotFound: {
             headers: {
                 "X-Request-Id": components["headers"]["XRequestId"];
@@ -4035,7 +4035,7 @@ export interface components {
                 "application/json": components["schemas"]["UserNotFoundErrorResponse"];
             };
         };
-        /** @description Too slow: `REQUEST_TIMEOUT`. */
+        /** @description The body came too slowly: `REQUEST_TIMEOUT`. */
         RequestTimeout: {
             headers: {
                 "X-Request-Id": components["headers"]["XRequestId"];
@@ -4055,7 +4055,7 @@ export interface components {
                 "application/json": components["schemas"]["PayloadTooLargeErrorResponse"];
             };
         };
-        /** @description Not JSON, packed, or not UTF-8: `UNSUPPORTED_MEDIA_TYPE`. */
+        /** @description Not JSON, compressed, or not UTF-8: `UNSUPPORTED_MEDIA_TYPE`. */
         UnsupportedMediaType: {
             headers: {
                 "X-Request-Id": components["headers"]["XRequestId"];
@@ -4065,7 +4065,7 @@ export interface components {
                 "application/json": components["schemas"]["UnsupportedMediaTypeErrorResponse"];
             };
         };
-        /** @description A fault of the server: `INTERNAL`. */
+        /** @description Server error: `INTERNAL`. */
         Internal: {
             headers: {
                 "X-Request-Id": components["headers"]["XRequestId"];
@@ -4075,7 +4075,7 @@ export interface components {
                 "application/json": components["schemas"]["InternalErrorResponse"];
             };
         };
-        /** @description Busy: `SERVICE_UNAVAILABLE`. */
+        /** @description Not available now: `SERVICE_UNAVAILABLE`. */
         ServiceUnavailable: {
             headers: {
                 "X-Request-Id": components["headers"]["XRequestId"];
@@ -4107,27 +4107,27 @@ export interface components {
     requestBodies: never;
     headers: {
         /**
-         * @description The name of this request in the log of the server; in errors equal to `requestId`. The caller's own, where the request had this header with a UUID.
+         * @description The id of this request, as in the server's log. In errors it is equal to `requestId`. If the request had this header with a UUID, it is that one.
          * @example 01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90
          */
         XRequestId: string;
         /**
-         * @description What is left of the limits that counted this call: `"mail_calls";r=29;t=3540` says that 29 more are let in before the count begins anew in 3540 seconds (draft-ietf-httpapi-ratelimit-headers). Absent where none counted it.
+         * @description What is left of the limits that counted this call. `"mail_calls";r=29;t=3540` says that 29 more calls are accepted before the count starts again in 3540 seconds (draft-ietf-httpapi-ratelimit-headers). Absent if no limit counted the call.
          * @example "mail_calls";r=29;t=3540
          */
         RateLimit: string;
         /**
-         * @description Those limits themselves: `"mail_calls";q=30;w=3600` is 30 calls in 3600 seconds.
+         * @description The limits themselves: `"mail_calls";q=30;w=3600` is 30 calls in 3600 seconds.
          * @example "mail_calls";q=30;w=3600
          */
         RateLimitPolicy: string;
         /**
-         * @description Seconds to wait; equal to `retryAfter` in the body.
+         * @description Seconds to wait. Equal to `retryAfter` in the body.
          * @example 30
          */
         RetryAfter: number;
         /**
-         * @description The scheme to authenticate with, and with a bearer that is no good the reason as RFC 6750 and RFC 9470 name it.
+         * @description The scheme to authenticate with. If a bearer was refused, also the reason, as in RFC 6750 and RFC 9470.
          * @example Bearer error="invalid_token"
          */
         WWWAuthenticate: string;
@@ -4363,7 +4363,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Received. The inbox tells the rest. */
+            /** @description Accepted. The mail says how to continue. */
             202: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -4385,7 +4385,7 @@ export interface operations {
             408: components["responses"]["RequestTimeout"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            /** @description Too often: `TOO_MANY_REQUESTS`. */
+            /** @description Limit reached: `TOO_MANY_REQUESTS`. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -4421,7 +4421,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The account is made and the user is signed in. */
+            /** @description The account exists and the user is signed in. */
             201: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -4444,7 +4444,7 @@ export interface operations {
             408: components["responses"]["RequestTimeout"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            /** @description Too often: `TOO_MANY_REGISTRATION_ATTEMPTS`. */
+            /** @description Limit reached: `TOO_MANY_REGISTRATION_ATTEMPTS`. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -4527,7 +4527,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The account is gone. */
+            /** @description The account is deleted. */
             204: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -4547,7 +4547,7 @@ export interface operations {
             };
             401: components["responses"]["UnauthorizedOrStale"];
             408: components["responses"]["RequestTimeout"];
-            /** @description Not possible: `LAST_ADMINISTRATOR`. */
+            /** @description Conflict: `LAST_ADMINISTRATOR`. */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -4559,7 +4559,7 @@ export interface operations {
             };
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            /** @description Too often: `TOO_MANY_PASSWORD_ATTEMPTS`. */
+            /** @description Limit reached: `TOO_MANY_PASSWORD_ATTEMPTS`. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -4636,7 +4636,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Everything. */
+            /** @description All data. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -4754,7 +4754,7 @@ export interface operations {
                  */
                 limit?: components["parameters"]["Limit"];
                 /**
-                 * @description The `next` of the page before. Without it, the list begins with what happened last.
+                 * @description The `next` of the previous page. Without it, the list begins with the newest event.
                  * @example event-01a203aa-1d48-743a-b187-74c572bd8a25
                  */
                 before?: string;
@@ -5003,7 +5003,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Received. The inbox tells the rest. */
+            /** @description Accepted. The mail says how to continue. */
             202: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -5024,7 +5024,7 @@ export interface operations {
             408: components["responses"]["RequestTimeout"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            /** @description Too often: `TOO_MANY_REQUESTS`. */
+            /** @description Limit reached: `TOO_MANY_REQUESTS`. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -5054,7 +5054,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The password is changed, or a second factor is asked for. */
+            /** @description The password is changed, or a second factor is required. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -5077,7 +5077,7 @@ export interface operations {
             408: components["responses"]["RequestTimeout"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            /** @description Too often: `TOO_MANY_RESET_ATTEMPTS`. */
+            /** @description Limit reached: `TOO_MANY_RESET_ATTEMPTS`. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -5136,7 +5136,7 @@ export interface operations {
             408: components["responses"]["RequestTimeout"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            /** @description Too often: `TOO_MANY_MFA_ATTEMPTS`. */
+            /** @description Limit reached: `TOO_MANY_MFA_ATTEMPTS`. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -5206,7 +5206,7 @@ export interface operations {
             408: components["responses"]["RequestTimeout"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            /** @description Too often: `TOO_MANY_MFA_ATTEMPTS`. */
+            /** @description Limit reached: `TOO_MANY_MFA_ATTEMPTS`. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -5240,7 +5240,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The new password counts from now on. */
+            /** @description The new password is valid now. */
             204: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -5262,7 +5262,7 @@ export interface operations {
             408: components["responses"]["RequestTimeout"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            /** @description Too often: `TOO_MANY_PASSWORD_ATTEMPTS`. */
+            /** @description Limit reached: `TOO_MANY_PASSWORD_ATTEMPTS`. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -5296,7 +5296,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Signed in, or a second factor is asked for. */
+            /** @description Signed in, or a second factor is required. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -5321,7 +5321,7 @@ export interface operations {
             408: components["responses"]["RequestTimeout"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            /** @description Too often: `TOO_MANY_PASSWORD_ATTEMPTS`. */
+            /** @description Limit reached: `TOO_MANY_PASSWORD_ATTEMPTS`. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -5349,7 +5349,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The verdict. */
+            /** @description The result. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -5494,7 +5494,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description No other session is open. */
+            /** @description All other sessions have ended. */
             204: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -5532,7 +5532,7 @@ export interface operations {
             };
             400: components["responses"]["Invalid"];
             401: components["responses"]["Unauthorized"];
-            /** @description Not there: `SESSION_NOT_FOUND`. */
+            /** @description Not found: `SESSION_NOT_FOUND`. */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -5607,7 +5607,7 @@ export interface operations {
             408: components["responses"]["RequestTimeout"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            /** @description Too often: `TOO_MANY_PASSWORD_ATTEMPTS`, `TOO_MANY_MFA_EMAILS`, `TOO_MANY_MFA_SMS` or `TOO_MANY_REQUESTS`. */
+            /** @description Limit reached: `TOO_MANY_PASSWORD_ATTEMPTS`, `TOO_MANY_MFA_EMAILS`, `TOO_MANY_MFA_SMS` or `TOO_MANY_REQUESTS`. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -5669,7 +5669,7 @@ export interface operations {
             408: components["responses"]["RequestTimeout"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            /** @description Too often: `TOO_MANY_MFA_ATTEMPTS`. */
+            /** @description Limit reached: `TOO_MANY_MFA_ATTEMPTS`. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -5752,7 +5752,7 @@ export interface operations {
             408: components["responses"]["RequestTimeout"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            /** @description Too often: `TOO_MANY_MFA_ATTEMPTS`. */
+            /** @description Limit reached: `TOO_MANY_MFA_ATTEMPTS`. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -5813,7 +5813,7 @@ export interface operations {
             408: components["responses"]["RequestTimeout"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            /** @description Too often: `TOO_MANY_MFA_EMAILS`, `TOO_MANY_MFA_SMS`, `TOO_MANY_REQUESTS` or `TOO_MANY_MFA_ATTEMPTS`. */
+            /** @description Limit reached: `TOO_MANY_MFA_EMAILS`, `TOO_MANY_MFA_SMS`, `TOO_MANY_REQUESTS` or `TOO_MANY_MFA_ATTEMPTS`. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -5874,7 +5874,7 @@ export interface operations {
             408: components["responses"]["RequestTimeout"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            /** @description Too often: `TOO_MANY_MFA_ATTEMPTS`. */
+            /** @description Limit reached: `TOO_MANY_MFA_ATTEMPTS`. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -5948,7 +5948,7 @@ export interface operations {
             408: components["responses"]["RequestTimeout"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            /** @description Too often: `TOO_MANY_MFA_ATTEMPTS`. */
+            /** @description Limit reached: `TOO_MANY_MFA_ATTEMPTS`. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -6042,7 +6042,7 @@ export interface operations {
             408: components["responses"]["RequestTimeout"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            /** @description Too often: `TOO_MANY_MFA_ATTEMPTS`. */
+            /** @description Limit reached: `TOO_MANY_MFA_ATTEMPTS`. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -6098,7 +6098,7 @@ export interface operations {
             408: components["responses"]["RequestTimeout"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            /** @description Too often: `TOO_MANY_PASSWORD_ATTEMPTS`, `TOO_MANY_MFA_EMAILS`, `TOO_MANY_MFA_SMS` or `TOO_MANY_REQUESTS`. */
+            /** @description Limit reached: `TOO_MANY_PASSWORD_ATTEMPTS`, `TOO_MANY_MFA_EMAILS`, `TOO_MANY_MFA_SMS` or `TOO_MANY_REQUESTS`. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -6160,7 +6160,7 @@ export interface operations {
             408: components["responses"]["RequestTimeout"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            /** @description Too often: `TOO_MANY_MFA_ATTEMPTS`. */
+            /** @description Limit reached: `TOO_MANY_MFA_ATTEMPTS`. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -6227,7 +6227,7 @@ export interface operations {
             408: components["responses"]["RequestTimeout"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            /** @description Too often: `RESEND_COOLDOWN`, `MAX_RESEND_LIMIT`, `TOO_MANY_MFA_EMAILS`, `TOO_MANY_MFA_SMS`, `TOO_MANY_REQUESTS` or `TOO_MANY_MFA_ATTEMPTS`. */
+            /** @description Limit reached: `RESEND_COOLDOWN`, `MAX_RESEND_LIMIT`, `TOO_MANY_MFA_EMAILS`, `TOO_MANY_MFA_SMS`, `TOO_MANY_REQUESTS` or `TOO_MANY_MFA_ATTEMPTS`. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -6253,7 +6253,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The methods, the oldest first. */
+            /** @description The methods, oldest first. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -6313,7 +6313,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The method is gone. */
+            /** @description The method is removed. */
             204: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -6409,7 +6409,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The method, now primary. */
+            /** @description The method, which is the primary one now. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -6496,7 +6496,7 @@ export interface operations {
                 };
             };
             401: components["responses"]["UnauthorizedOrStale"];
-            /** @description Too often: `TOO_MANY_REQUESTS`. */
+            /** @description Limit reached: `TOO_MANY_REQUESTS`. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -6540,7 +6540,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "message": "Type this code on the device that asked for it. If that was not you, do nothing and change your password.",
+                     *       "message": "Type this code on the device that requested it. If that was not you, do not type it, and change your password.",
                      *       "code": "123456",
                      *       "purpose": "login",
                      *       "askedAt": "2026-11-22T14:19:30.000Z",
@@ -6600,7 +6600,7 @@ export interface operations {
                     "application/json": components["schemas"]["SignInPasskeyOptionsResponse"];
                 };
             };
-            /** @description Refused: `MFA_METHOD_UNAVAILABLE`, where clients know the server by an IP address. */
+            /** @description Refused: `MFA_METHOD_UNAVAILABLE`, if the server's public address is an IP address. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -6610,7 +6610,7 @@ export interface operations {
                     "application/json": components["schemas"]["MfaMethodUnavailableErrorResponse"];
                 };
             };
-            /** @description Too often: `TOO_MANY_REQUESTS`. */
+            /** @description Limit reached: `TOO_MANY_REQUESTS`. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -6720,7 +6720,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description A challenge, or the lifted session. */
+            /** @description A challenge, or the session with fresh proof. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -6747,7 +6747,7 @@ export interface operations {
             408: components["responses"]["RequestTimeout"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            /** @description Too often: `TOO_MANY_PASSWORD_ATTEMPTS`, `TOO_MANY_MFA_EMAILS`, `TOO_MANY_MFA_SMS` or `TOO_MANY_REQUESTS`. */
+            /** @description Limit reached: `TOO_MANY_PASSWORD_ATTEMPTS`, `TOO_MANY_MFA_EMAILS`, `TOO_MANY_MFA_SMS` or `TOO_MANY_REQUESTS`. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -6783,7 +6783,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The session is lifted. */
+            /** @description The session has fresh proof. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -6819,7 +6819,7 @@ export interface operations {
             408: components["responses"]["RequestTimeout"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            /** @description Too often: `TOO_MANY_MFA_ATTEMPTS`. */
+            /** @description Limit reached: `TOO_MANY_MFA_ATTEMPTS`. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -6864,7 +6864,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The session is lifted. */
+            /** @description The session has fresh proof. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -6900,7 +6900,7 @@ export interface operations {
             408: components["responses"]["RequestTimeout"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            /** @description Too often: `TOO_MANY_MFA_ATTEMPTS`. */
+            /** @description Limit reached: `TOO_MANY_MFA_ATTEMPTS`. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -7020,7 +7020,7 @@ export interface operations {
             401: components["responses"]["UnauthorizedOrStale"];
             403: components["responses"]["Forbidden"];
             408: components["responses"]["RequestTimeout"];
-            /** @description In conflict with what is stored: `API_KEY_LIMIT`. */
+            /** @description Conflict: `API_KEY_LIMIT`. */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -7051,7 +7051,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The key is gone. */
+            /** @description The key is deleted. */
             204: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -7062,7 +7062,7 @@ export interface operations {
             400: components["responses"]["Invalid"];
             401: components["responses"]["UnauthorizedOrStale"];
             403: components["responses"]["Forbidden"];
-            /** @description Not there: `API_KEY_NOT_FOUND`. */
+            /** @description Not found: `API_KEY_NOT_FOUND`. */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -7231,14 +7231,14 @@ export interface operations {
                      *         "migrations": "ok",
                      *         "courier": "degraded"
                      *       },
-                     *       "reason": "No mail has left for a minute though some waits: see the log."
+                     *       "reason": "No mail was sent for a minute, although some wait: see the log."
                      *     }
                      */
                     "application/json": components["schemas"]["ReadinessResponse"];
                 };
             };
             500: components["responses"]["Internal"];
-            /** @description Busy: `NOT_READY`. */
+            /** @description Not ready: `NOT_READY`. */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];

@@ -4,9 +4,9 @@
 use crate::app::Ctx;
 use crate::factor::{Code, sent_code};
 use crate::flow::act::HOUR;
+use crate::flow::answer::in_session::{self, Count};
 use crate::flow::registration::mail_is_left;
 use crate::flow::session::person;
-use crate::flow::answer::in_session::{self, Count};
 use crate::flow::{Act, MailOf, fresh, password};
 use crate::model::audit::Event;
 use crate::model::email_change::{EmailChange, EmailUndo};
