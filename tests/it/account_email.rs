@@ -17,6 +17,8 @@ tests! {
     a_code_for_a_new_address_works_for_fifteen_minutes,
     a_newer_request_takes_the_place_of_an_older_one,
     no_other_session_finishes_a_request,
+    a_new_password_ends_a_request,
+    a_second_factor_that_is_asked_for_meanwhile_is_missing,
     what_the_old_mailbox_got_works_no_more,
     codes_go_to_the_new_mailbox_from_then_on,
     of_several_codes_at_once_one_counts,
@@ -318,6 +320,30 @@ async fn no_other_session_finishes_a_request() {
         refused.refused(400, "EMAIL_CHANGE_INVALID");
     }
     alice.verify_email_change(&code).await.is(200);
+}
+
+async fn a_new_password_ends_a_request() {
+    let server = Server::start().await;
+    let alice = server.registered(OLD).await;
+    alice.begin_email_change(NEW).await.is(202);
+    let code = server.mail.code_to(NEW).await;
+    alice.change_password(OTHER_PASSWORD).await.is(204);
+    let refused = alice.verify_email_change(&code).await;
+    refused.refused(400, "EMAIL_CHANGE_INVALID");
+    assert_eq!(alice.me().await.is(200)["email"], OLD);
+}
+
+async fn a_second_factor_that_is_asked_for_meanwhile_is_missing() {
+    let server = Server::start().await;
+    let alice = server.registered(OLD).await;
+    let login = alice.login().await.is(200);
+    let mut other = Person::signed_in(&server, OLD, &login);
+    alice.begin_email_change(NEW).await.is(202);
+    let code = server.mail.code_to(NEW).await;
+    other.enable_authenticator().await;
+    let refused = alice.verify_email_change(&code).await;
+    assert!(refused.status >= 400, "{}", refused.text);
+    assert_eq!(other.me().await.is(200)["email"], OLD);
 }
 
 async fn what_the_old_mailbox_got_works_no_more() {

@@ -14,6 +14,7 @@ tests! {
     each_change_can_be_undone_in_turn,
     an_undo_gets_nobody_past_the_second_step,
     a_mailbox_that_never_proved_codes_by_mail_gets_none,
+    beside_another_method_such_codes_are_off,
     codes_by_mail_of_before_the_change_go_on,
     what_the_newer_mailbox_got_works_no_more,
     the_old_address_is_kept_for_its_owner,
@@ -186,6 +187,31 @@ async fn a_mailbox_that_never_proved_codes_by_mail_gets_none() {
     done.await.is(200);
     let login = server.login(OLD, PASSWORD).await.is(200);
     assert_eq!(login["method"], "email");
+}
+
+async fn beside_another_method_such_codes_are_off() {
+    let server = Server::start().await;
+    let mut alice = server.registered(OLD).await;
+    alice.enable_authenticator().await;
+    alice.sign_in().await;
+    let link = alice.change_email(NEW).await;
+    server.clock.advance(60);
+    alice.enable_email().await;
+    alice.recovery_codes().await;
+    server.undo_email_change(&link).await.is(200);
+    let told = server.mail.notice_to(OLD, "was restored").await;
+    let words: Vec<&str> = told.text.split_whitespace().collect();
+    let words = words.join(" ");
+    assert!(words.contains("so they are off"), "{words}");
+    assert!(words.contains("still work: Recovery codes."), "{words}");
+    OLD.clone_into(&mut alice.email);
+    // Not even a sign-in by the other method gives the restored mailbox what it never proved.
+    alice.sign_in().await;
+    let login = server.login(OLD, PASSWORD).await.is(200);
+    assert_eq!(login["mfaMethods"], json!(["authenticator"]));
+    let body = json!({ "mfaToken": login.text("mfaToken"), "method": "email" });
+    let refused = server.post("/identity/mfa/login/switch", &body).await;
+    assert_eq!(refused.status, 400, "{}", refused.text);
 }
 
 async fn codes_by_mail_of_before_the_change_go_on() {

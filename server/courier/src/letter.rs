@@ -32,6 +32,7 @@ pub(super) fn write(letter: &Letter, service: &str) -> Written {
         ("name", name(&letter.message)),
         ("keys", &keys(&letter.message)),
         ("locked", locked(&letter.message)),
+        ("late", &late(&letter.message)),
         ("source", &source),
         ("when", &when),
     ];
@@ -258,7 +259,23 @@ const fn locked(message: &Message) -> &'static str {
             "Codes by e-mail were turned on after the address had been changed, so they are locked. To sign in, use \
              another second step or a recovery code, or ask your administrator to unlock your account.\n\n"
         }
+        Message::EmailRestored { paused: true, .. } => {
+            "Codes by e-mail were turned on after the address had been changed, so they are off. You can turn them on \
+             again when you have signed in.\n\n"
+        }
         _not_locked => "",
+    }
+}
+
+/// Returns the lines that name what was added while another address counted, if anything was.
+fn late(message: &Message) -> String {
+    match message {
+        Message::EmailRestored { methods, .. } if !methods.is_empty() => format!(
+            "These were added while the other address counted, and they still work: {}. Remove what is not yours, on \
+             the page of your account.\n\n",
+            listed(methods)
+        ),
+        _without_methods => String::new(),
     }
 }
 
@@ -299,12 +316,14 @@ fn method(message: &Message) -> String {
         | Message::WrongCodes { method }
         | Message::FactorLocked { method }
         | Message::ResetWrongCodes { method }
-        | Message::SessionGuessed { method } => {
-            let words: Vec<&str> = method.split(',').map(one_method).collect();
-            words.join(", ")
-        }
+        | Message::SessionGuessed { method } => listed(method),
         _without_method => String::new(),
     }
+}
+
+fn listed(words: &str) -> String {
+    let words: Vec<&str> = words.split(',').map(one_method).collect();
+    words.join(", ")
 }
 
 fn one_method(word: &str) -> &str {
@@ -464,11 +483,21 @@ mod tests {
             Message::EmailSet,
             Message::EmailRestored {
                 locked: false,
+                paused: false,
+                methods: String::new(),
                 keys: 0,
             },
             Message::EmailRestored {
                 locked: true,
+                paused: false,
+                methods: "passkey,recovery_code".to_owned(),
                 keys: 2,
+            },
+            Message::EmailRestored {
+                locked: false,
+                paused: true,
+                methods: "passkey".to_owned(),
+                keys: 1,
             },
             Message::EmailRemoved,
             Message::Digest,

@@ -55,13 +55,13 @@ macro_rules! words {
     )+};
 }
 
-/// Declares the methods, one in each row: its word in the database, the assurance of a session that used it after
-/// the password, and that session's authentication methods (RFC 8176 §2).
+/// Declares the methods, one row for each: the word in the database, the assurance of a session that used the method
+/// after the password, and the claim `amr` of that session, with spaces between its values (RFC 8176 §2).
 macro_rules! methods {
     ($($(#[$doc:meta])* $variant:ident = $word:literal, $assurance:ident, $amr:literal;)+) => {
         words! {
-            /// A method: how a person proves who they are, beside the password. The order is that in which sign-in
-            /// looks for one if the owner chose none.
+            /// A method: how a person proves who they are, beside the password. If the owner chose none, sign-in
+            /// takes the first in this order that is on.
             FactorKind { $($(#[$doc])* $variant = $word,)+ }
 
             /// What a counter of wrong answers is for: a method, a kind of code set, or the second step before a
@@ -101,7 +101,7 @@ methods! {
     /// A time-based one-time password from an authenticator app (RFC 6238).
     Authenticator = "authenticator", Aal2, "pwd otp mfa";
     /// A code and a link, mailed to the proved address. Never raises a session to `aal2` (NIST SP
-    /// 800-63B-4 §3.1.3.1). `email` is a private value, since none is registered for it.
+    /// 800-63B-4 §3.1.3.1). In `amr`, `email` is our own value: RFC 8176 has none for mail.
     Email = "email", TwoStep, "pwd email";
     /// A code by SMS to a proved phone number.
     Sms = "sms", Aal2, "pwd sms mfa";
@@ -109,7 +109,7 @@ methods! {
     Passkey = "passkey", Aal2, "pwd pop mfa";
 }
 
-/// What an answer is by: a method, or a code that stands in for one.
+/// What an answer was given with: a method, or a code of a set that stands in for a method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, AsExpression, FromSqlRow)]
 #[diesel(sql_type = Text)]
 pub enum AnswerKind {

@@ -203,6 +203,13 @@ pub enum Message {
     EmailRestored {
         /// Whether codes by mail are locked, since another mailbox proved them.
         locked: bool,
+        /// Whether codes by mail are off, for the same reason: another method is on.
+        #[serde(default)]
+        paused: bool,
+        /// What was turned on or made while the other address counted and still works: words of methods and code
+        /// sets, with commas between them.
+        #[serde(default)]
+        methods: String,
         /// API keys of the user that still work.
         keys: u32,
     },

@@ -2,11 +2,12 @@
 //! follows from its row.
 //!
 //! A variant's fields are what its error has beside the fields of all errors, `attempts_remaining` as
-//! `attemptsRemaining`; a few types stay on the server (see [`extra::Extra`]). Several rows may share a code: then they
-//! are one error to clients, with the fields that all rows have required, and the others optional.
+//! `attemptsRemaining`; a few types stay on the server (see [`extra::Extra`]). Several rows may share a code. For
+//! clients they are one error: a field that all these rows have is required, the others are optional.
 //!
-//! A new refusal is one row here, a mention in the `refuses!` of each operation that answers it, and its schema in each
-//! document. The headers that go with it follow from its class and its fields (`server/http/src/status.rs`).
+//! A new refusal is one row here, its name in the `refuses!` of each operation that can answer it, a schema in the
+//! documents of these operations, and texts for the pages: see "A refusal" in `server/README.md`. Its status follows
+//! from its class, and its headers from class and fields (`server/http/src/status.rs`).
 
 use std::borrow::Cow;
 
@@ -135,7 +136,7 @@ refusals! {
         /// The fields, each with a sentence.
         errors: Vec<FieldError>
     } "VALIDATION" Invalid "The request could not be accepted. Correct the fields listed in errors and send it again.";
-    /// The password that confirms an act is wrong.
+    /// A wrong password was typed where an act must be confirmed.
     InvalidPassword "INVALID_PASSWORD" Invalid "The password is not correct. Please check it and try again.";
     /// The method is already on.
     MfaAlreadyEnabled "MFA_ALREADY_ENABLED" Invalid "This method is already enabled. Give another one its own name, or disable this one first.";
@@ -273,7 +274,7 @@ refusals! {
     ApiKeyLimit "API_KEY_LIMIT" Conflict "You have reached the limit of live API keys. Delete one that is no longer needed and try again.";
     /// All tries of the challenge are used. A new challenge can be started at once.
     MfaChallengeUsedUp {
-        /// Seconds until a new challenge is accepted, which is at once: RFC 6585 §4 lets a 429 say so.
+        /// Seconds until a new challenge is accepted. It is always 1, so at once (RFC 6585 §4).
         retry_after: u32
     } "TOO_MANY_MFA_ATTEMPTS" TooMany "All tries of this mfaToken are used up. Please start again.";
     /// The method accepts no codes for now.

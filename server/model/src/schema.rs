@@ -422,4 +422,5 @@ diesel::table! {
 }
 
 diesel::allow_tables_to_appear_in_same_query!(challenges, users);
+diesel::allow_tables_to_appear_in_same_query!(held_addresses, users);
 diesel::allow_tables_to_appear_in_same_query!(sessions, users);

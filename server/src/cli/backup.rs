@@ -107,6 +107,10 @@ fn report(restored: &Restored, keep_codes: bool) -> String {
                 &learned.passwords,
             ),
             (
+                "These accounts have the addresses of the backup again",
+                &learned.addresses,
+            ),
+            (
                 "These accounts have removed methods again",
                 &learned.factors,
             ),

@@ -95,6 +95,8 @@ pub struct Learned {
     pub keys_deleted: usize,
     /// Addresses of users whose password changed since. The backup's password counts again.
     pub passwords: Vec<String>,
+    /// Addresses, as in the backup, of users who have another one since. The backup's address counts again.
+    pub addresses: Vec<String>,
     /// Addresses of users who had a factor removed since. The factor is there again.
     pub factors: Vec<String>,
     /// Addresses of accounts that were deleted since. They are there again.
@@ -259,6 +261,9 @@ fn learn(conn: &mut SqliteConnection, now: Time) -> anyhow::Result<Learned> {
         keys_deleted,
         passwords: whose(&format!(
             "EXISTS ({since}users AS then_ WHERE then_.id = users.id AND then_.password_hash <> users.password_hash)"
+        ))?,
+        addresses: whose(&format!(
+            "EXISTS ({since}users AS then_ WHERE then_.id = users.id AND then_.email <> users.email)"
         ))?,
         factors: whose(&format!(
             "EXISTS ({since}users AS then_ WHERE then_.id = users.id) AND EXISTS (SELECT 1 FROM main.factors AS now_ \

@@ -6,7 +6,7 @@ use super::Tx;
 use super::cached::{on, run_kept};
 use crate::model::email_change::EmailUndo;
 use crate::model::{EmailUndoId, Result, Time, UserId};
-use crate::schema::{email_undos, held_addresses};
+use crate::schema::{email_undos, held_addresses, users};
 
 /// Returns the change with this id.
 ///
@@ -115,6 +115,10 @@ pub fn is_held(tx: &mut Tx, address: &str, user_id: UserId, now: Time) -> Result
             .find(address)
             .filter(held_addresses::user_id.ne(user_id))
             .filter(held_addresses::held_until.gt(now))
+            // A server of the version before deletes accounts without these rows.
+            .filter(diesel::dsl::exists(
+                users::table.filter(users::id.eq(held_addresses::user_id))
+            ))
     ))
     .get_result(conn))?;
     Ok(held)

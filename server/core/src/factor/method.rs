@@ -42,7 +42,7 @@ pub trait Method: Sync {
     /// Its word.
     fn kind(&self) -> FactorKind;
 
-    /// How its codes are sent; `None` if it has none that are.
+    /// How its codes are sent; `None` if it sends none.
     fn channel(&self) -> Option<Channel> {
         None
     }
@@ -52,7 +52,7 @@ pub trait Method: Sync {
         false
     }
 
-    /// The codes that belong to it, and end with its last factor.
+    /// The kind of code set that belongs to it. The set ends when the user's last factor of this method is removed.
     fn own_codes(&self) -> Option<CodeSetKind> {
         None
     }
@@ -68,7 +68,9 @@ pub trait Method: Sync {
     /// Refuses if it cannot be set up for this user, or on this server.
     fn prepare(&self, set_up: &SetUp<'_>, factor: &mut Factor) -> Result<Prepared>;
 
-    /// Asks for an answer that needs more than the challenge; `None` for codes.
+    /// Begins what a device has to answer, such as a WebAuthn ceremony. `None` if the person only types a code.
+    ///
+    /// A step-up calls this for every method, a sign-in only for passkeys (`flow/passkey.rs`).
     ///
     /// # Errors
     /// Refuses if none of the factors can answer.
@@ -151,8 +153,8 @@ pub struct Expecting<'a> {
     pub challenge: &'a Challenge,
     /// The factors that may answer it.
     pub candidates: Vec<Factor>,
-    /// Whether the mailbox needs none of them: a policy makes it a factor, or the code confirms an act of the
-    /// account.
+    /// Whether a code by mail counts although there is no such factor: a policy makes the mailbox a factor, or the
+    /// code confirms an act of the account.
     pub by_policy: bool,
 }
 

@@ -47,7 +47,8 @@ pub enum Verdict {
     },
 }
 
-/// Where a code was found to be right: for each authenticator the time step, for a sent code a zero.
+/// Which factors a code fits, one place for each that was compared: for an authenticator the time step, for a sent
+/// code 0. `None` where it does not fit.
 pub struct Fit(Vec<Option<i64>>);
 
 impl Fit {

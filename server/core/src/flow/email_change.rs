@@ -207,6 +207,12 @@ fn prove(tx: &mut Tx, act: &Act, caller: &Caller, code: &Code) -> Result<EmailCh
         .filter(|change| change.session_id == session)
         .ok_or(Refusal::EmailChangeInvalid)?;
     change.judge(act.now)?;
+    // If sign-in asks for a second factor since then, this session must have given it.
+    let max_age = act.policy().fresh_for_factors_seconds;
+    let (asked, begun) = (caller.factor_on(), change.created_at);
+    if asked && !caller.session.proved_since(true, begun, max_age, act.now) {
+        return Err(Refusal::EmailChangeInvalid.into());
+    }
     let tries = act.policy().tries_per_challenge;
     let Some(taken) = email_changes::reserve(tx, &change, tries, act.now)? else {
         // A new request has new tries at once.

@@ -5,14 +5,14 @@ use crate::flow::email_change::end_what_waits;
 use crate::flow::{Act, password};
 use crate::model::audit::Event;
 use crate::model::email_change::EmailUndo;
-use crate::model::factor::FactorAttempts;
-use crate::model::kinds::{FactorKind, FactorState};
+use crate::model::factor::{Factor, FactorAttempts};
+use crate::model::kinds::{AnswerKind, CodeSetKind, FactorKind, FactorState};
 use crate::model::notice::Message;
 use crate::model::reference::{Reference, ReferenceKind};
 use crate::model::source::Source;
 use crate::model::user::User;
-use crate::model::{Error, Refusal, Result, Secret, UserId};
-use crate::store::{Tx, email_undos, factors, users};
+use crate::model::{Error, Fault, Refusal, Result, Secret, UserId};
+use crate::store::{Tx, code_sets, email_undos, factors, users};
 use crate::vault;
 
 /// The mailed link.
@@ -63,33 +63,81 @@ fn admit(tx: &mut Tx, act: &Act, reference: &Reference) -> Result<EmailUndo> {
 /// Uses the link up, and restores the address of a user whose row is locked.
 fn restore(tx: &mut Tx, act: &Act, undo: &EmailUndo) -> Result<()> {
     let user = users::find(tx, undo.user_id)?.ok_or(Refusal::UndoTokenInvalid)?;
-    if !email_undos::spend(tx, undo, act.now)? {
-        return Err(Refusal::UndoTokenInvalid.into());
-    }
     // The user may have changed back by a further change. Only a server of the version before gives a kept address
     // to somebody else.
     let there = user.email == undo.old_address;
     if !there && !users::set_email(tx, &user, &undo.old_address, act.now)? {
         return Err(Refusal::UndoTokenInvalid.into());
     }
+    // A refusal above leaves the link as it is. Here it has just been found to be good, and the user's row is locked.
+    if !email_undos::spend(tx, undo, act.now)? {
+        return Err(Fault::bug(anyhow::anyhow!("a good link could not be used up")).into());
+    }
     email_undos::end_later(tx, undo, act.now)?;
     end_what_waits(tx, act, user.id, None)?;
-    let locked = lock_codes_by_mail(tx, act, undo)?;
+    let factors = factors::of_user(tx, user.id)?;
+    let late = added_since(tx, undo, &factors)?;
+    let codes = stop_codes_by_mail(tx, act, undo, &factors)?;
     act.audit(tx, user.id, Event::EmailRestored, None)?;
-    tell(tx, act, &user, undo, locked)
+    tell(tx, act, &user, undo, late, codes)
 }
 
-/// Locks codes by mail if they were turned on after the change. The restored mailbox never proved them, so the undo
-/// would get whoever reads it past the second step. They stay on, and another method or a recovery code unlocks them.
-/// Returns whether they were turned on so late.
-fn lock_codes_by_mail(tx: &mut Tx, act: &Act, undo: &EmailUndo) -> Result<bool> {
+/// Returns what was turned on or made since the change, in words: the old mailbox was told of none of it.
+fn added_since(tx: &mut Tx, undo: &EmailUndo, factors: &[Factor]) -> Result<String> {
+    let late = |factor: &&Factor| {
+        let other = factor.kind != FactorKind::Email && factor.state == FactorState::On;
+        other && is_late(factor, undo)
+    };
+    let mut words: Vec<&str> = factors
+        .iter()
+        .filter(late)
+        .map(|factor| factor.kind.as_str())
+        .collect();
+    words.dedup();
+    let codes = code_sets::live(tx, undo.user_id, CodeSetKind::Recovery)?;
+    if codes.is_some_and(|set| set.created_at >= undo.created_at) {
+        words.push(AnswerKind::CodeSet(CodeSetKind::Recovery).as_str());
+    }
+    Ok(words.join(","))
+}
+
+/// Whether a method was proved after the change.
+fn is_late(factor: &Factor, undo: &EmailUndo) -> bool {
+    factor.enabled_at.unwrap_or(factor.created_at) >= undo.created_at
+}
+
+/// What became of codes by mail.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum CodesByMail {
+    /// They are as they were.
+    Kept,
+    /// They are off, and the other methods are asked for.
+    Paused,
+    /// They are on and locked, since the password alone would open the account if they were off.
+    Locked,
+}
+
+/// Stops codes by mail if they were turned on after the change. The restored mailbox never proved them, so the undo
+/// would get whoever reads it past the second step. If another method is on, they are turned off, and go on again
+/// with fresh proof only. Otherwise they stay on and are locked, until a recovery code or the operator unlocks them.
+fn stop_codes_by_mail(
+    tx: &mut Tx,
+    act: &Act,
+    undo: &EmailUndo,
+    factors: &[Factor],
+) -> Result<CodesByMail> {
     let (user, kind) = (undo.user_id, FactorKind::Email);
-    let late = factors::of_user(tx, user)?.into_iter().any(|factor| {
-        let proved = factor.enabled_at.unwrap_or(factor.created_at);
-        factor.kind == kind && factor.state != FactorState::Pending && proved >= undo.created_at
+    let late = factors.iter().find(|factor| {
+        factor.kind == kind && factor.state != FactorState::Pending && is_late(factor, undo)
     });
-    if !late {
-        return Ok(false);
+    let Some(late) = late else {
+        return Ok(CodesByMail::Kept);
+    };
+    let on = |factor: &Factor| factor.kind != kind && factor.state == FactorState::On;
+    if factors.iter().any(on) {
+        factors::set_state(tx, user, late.id, FactorState::Ready, act.now)?;
+        act.audit(tx, user, Event::FactorPaused, Some(kind.as_str()))?;
+        return Ok(CodesByMail::Paused);
     }
     loop {
         let before = factors::attempts(tx, user, kind)?;
@@ -99,16 +147,28 @@ fn lock_codes_by_mail(tx: &mut Tx, act: &Act, undo: &EmailUndo) -> Result<bool> 
         };
         if after == before || factors::reserve(tx, &before, &after)? {
             act.audit(tx, user, Event::FactorLocked, Some(kind.as_str()))?;
-            return Ok(true);
+            return Ok(CodesByMail::Locked);
         }
     }
 }
 
 /// Tells both mailboxes. No limit of notices holds these mails back, as there is one undo for each change.
-fn tell(tx: &mut Tx, act: &Act, user: &User, undo: &EmailUndo, locked: bool) -> Result<()> {
+fn tell(
+    tx: &mut Tx,
+    act: &Act,
+    user: &User,
+    undo: &EmailUndo,
+    methods: String,
+    codes: CodesByMail,
+) -> Result<()> {
     let keys = password::keys_left(tx, act, user.id)?;
     let seconds = act.policy().notice_seconds;
-    let restored = Message::EmailRestored { locked, keys };
+    let restored = Message::EmailRestored {
+        locked: codes == CodesByMail::Locked,
+        paused: codes == CodesByMail::Paused,
+        methods,
+        keys,
+    };
     act.post(tx, user.id, &undo.old_address, restored, seconds)?;
     match user.email == undo.old_address {
         true => Ok(()),

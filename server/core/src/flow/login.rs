@@ -138,9 +138,9 @@ pub async fn begin(ctx: &Ctx, command: Begin) -> Result<LoggedIn> {
 }
 
 /// Returns the method that a sign-in starts with: the chosen one if the API supports it, otherwise the first
-/// in [`ORDER`] that it supports. A method whose code cannot be sent now is used only if there is no other.
-/// The same holds for a locked method, since sign-in still demands it. If the API supports none of them, the
-/// method is a recovery code: the second step is never left out.
+/// in [`ORDER`] that it supports. If no other is left, it is one whose code cannot be sent now, and only then a
+/// locked one: sign-in still demands that. If the API supports none of them, the method is a recovery code. So
+/// the second step is never left out.
 pub(super) fn first_method(
     tx: &mut Tx,
     act: &Act,
@@ -235,8 +235,8 @@ pub async fn verify(ctx: &Ctx, command: Verify) -> Result<SignedIn> {
     })
 }
 
-/// Begins the session of a right code of an authenticator at once, as nearly every sign-in does. Returns `None`
-/// if anything is against it: [`answer`] then finds the reason.
+/// The short way, which nearly every sign-in takes: a right code of an authenticator app begins the session in one
+/// write. Returns `None` if this is not possible, for whatever reason. Then [`answer`] judges the code again.
 async fn enter(
     ctx: &Ctx,
     act: &Act,

@@ -11,7 +11,9 @@ use crate::flow::act::network;
 use crate::model::audit::Event;
 use crate::model::user::{PasswordHash, User, address_as_typed};
 use crate::model::{Error, Refusal, Result, Secret, SessionId, UserId};
-use crate::store::{Tx, api_keys, challenges, limits, password_resets, sessions, users};
+use crate::store::{
+    Tx, api_keys, challenges, email_changes, limits, password_resets, sessions, users,
+};
 use crate::vault::{Comparison, Vault, Verified};
 
 /// A password with fewer guesses than a million (by zxcvbn) is common (ASVS 6.2.4). zxcvbn's lists have the
@@ -300,6 +302,7 @@ pub fn replace(
     // below.
     challenges::end_all(tx, user, act.now)?;
     password_resets::end(tx, user, act.now)?;
+    email_changes::end(tx, user, act.now)?;
     sessions::end_others(tx, user, kept, act.now)
 }
 

@@ -91,7 +91,9 @@ fn mail(tx: &mut Tx, act: &Act, address: &str, drawn: &NewMail) -> Result<()> {
     }
     // A user who is being deleted must not get a new row.
     users::lock(tx, subject)?;
-    let known = users::find(tx, subject)?.is_some_and(|user| user.active() && user.mailbox);
+    // The address may have been given up while this waited for the lock.
+    let known = users::find(tx, subject)?
+        .is_some_and(|user| user.active() && user.mailbox && user.email == address);
     let right = sent_code::hash(&act.vault, drawn.id.as_bytes(), &drawn.code);
     let token =
         Reference::new(subject, drawn.id, drawn.secret.clone()).print(ReferenceKind::PasswordReset);

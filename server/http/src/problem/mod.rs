@@ -58,7 +58,8 @@
 //! that is skipped when absent and `#[schema(ignore)]`d, and let `Wording::amend` add it to that
 //! code's schema.
 //!
-//! A new code is a row in `server/model/src/refusal.rs`, and a schema in each document that can answer it.
+//! For a new code, follow "A refusal" in `server/README.md`. A `Problem` here is a row of the table in
+//! `server/model/src/refusal.rs`, without the values of its fields.
 
 use std::fmt;
 use std::marker::PhantomData;

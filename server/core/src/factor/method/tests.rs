@@ -1,5 +1,7 @@
 //! A toy method, `push`: the sign-in shows two digits, and the owner types them on a device that was set up.
-//! It is all that a method needs, beside its row in each of the two lists and its words in the APIs.
+//! It is all that [`Method`] asks for. A real one also has a row in `methods!` and in `METHODS`, words in the
+//! APIs, and, since no sign-in calls [`Method::ask`] for it yet, changes in `flow/login.rs`. The recipe "A method"
+//! in `server/README.md` has the list.
 
 use std::slice::from_ref;
 
