@@ -105,7 +105,7 @@ async fn a_clock_that_jumps_ahead_forgets_nothing_for_a_day() {
     server.app.purge().await.expect("looked");
     assert_eq!(rows("audit_events"), audit);
     assert!(rows("sessions") > 0);
-    assert!(!logs::lines_with("nothing is forgotten before").is_empty());
+    assert!(!logs::lines_with("nothing is deleted until").is_empty());
     server.clock.advance(1);
     server.app.purge().await.expect("purged");
     assert_eq!(rows("audit_events"), 0, "it has been so for a day");
