@@ -78,10 +78,11 @@ async fn run(matches: &ArgMatches) -> Result<()> {
         ["totp", "enrol"] => return totp::enrol(innermost).await,
         _ => {}
     }
+    let mut settings = settings(innermost)?;
     if innermost.get_flag(QUIET) {
         terminal::be_quiet();
+        "warn".clone_into(&mut settings.log_filter);
     }
-    let settings = settings(innermost)?;
     if path == ["healthcheck"] {
         return ask_readiness(settings.listen);
     }

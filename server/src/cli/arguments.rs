@@ -44,7 +44,7 @@ pub fn command() -> Command {
         .after_help(FIRST_STEPS)
         .args(setting_flags())
         .arg(
-            switch(QUIET, "Print nothing on success; lists and documents are printed all the same")
+            switch(QUIET, "Print and log nothing on success; lists and documents are printed all the same")
                 .short('q')
                 .global(true)
                 .hide(true),
