@@ -12,7 +12,7 @@ tests! {
 }
 
 /// Puts a user into an organisation that demands a second factor.
-fn enforce(alice: &Person) {
+pub(crate) fn enforce(alice: &Person) {
     let email = &alice.email;
     let database = &alice.server.database;
     // The organisation uses the id of its member, since the two databases write ids differently.
