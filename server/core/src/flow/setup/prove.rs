@@ -157,7 +157,7 @@ fn gone(kind: AnswerKind) -> Refusal {
 }
 
 impl SetUp {
-    /// Turns the factor on, in the place of others if it should replace them. Returns whether it is the first.
+    /// Turns the factor on, and removes those that it replaces. Returns whether it is the first.
     fn replace(
         &self,
         tx: &mut Tx,
