@@ -49,7 +49,7 @@ fn none_refused(answers: &[Answer]) {
 }
 
 async fn right_passwords_at_once_all_sign_in() {
-    let server = Server::start().await;
+    let server = Server::with_real_hashes(|_| {}).await;
     server.registered("alice@example.com").await;
     let ticks = ticking(&server.clock);
     for _ in 0..10 {
@@ -69,7 +69,7 @@ async fn right_passwords_at_once_all_sign_in() {
 }
 
 async fn right_passwords_at_once_all_confirm() {
-    let server = Server::start().await;
+    let server = Server::with_real_hashes(|_| {}).await;
     let mut alice = server.registered("alice@example.com").await;
     let ticks = ticking(&server.clock);
     let body = json!({ "password": PASSWORD });
@@ -87,7 +87,7 @@ async fn right_passwords_at_once_all_confirm() {
 }
 
 async fn a_right_password_beside_wrong_ones_within_the_limit_signs_in() {
-    let server = Server::start().await;
+    let server = Server::with_real_hashes(|_| {}).await;
     server.registered("alice@example.com").await;
     let ticks = ticking(&server.clock);
     for _ in 0..5 {
@@ -106,7 +106,7 @@ async fn a_right_password_beside_wrong_ones_within_the_limit_signs_in() {
 }
 
 async fn right_codes_at_once_are_not_refused_for_a_wait_that_nobody_earned() {
-    let server = Server::start().await;
+    let server = Server::with_real_hashes(|_| {}).await;
     let mut alice = server.registered("alice@example.com").await;
     alice.enable_email().await;
     let ticks = ticking(&server.clock);
@@ -127,7 +127,7 @@ async fn right_codes_at_once_are_not_refused_for_a_wait_that_nobody_earned() {
 }
 
 async fn a_new_hash_of_the_same_password_is_no_change_of_it() {
-    let server = Server::start().await;
+    let server = Server::with_real_hashes(|_| {}).await;
     server.registered("alice@example.com").await;
     let server = server
         .restarted_with(|settings| {
@@ -147,7 +147,7 @@ async fn a_new_hash_of_the_same_password_is_no_change_of_it() {
 }
 
 async fn a_hash_that_is_made_anew_meanwhile_is_no_change_of_the_password() {
-    let server = Server::start().await;
+    let server = Server::with_real_hashes(|_| {}).await;
     server.registered("alice@example.com").await;
     let server = server
         .restarted_with(|settings| {
@@ -177,7 +177,7 @@ async fn a_hash_that_is_made_anew_meanwhile_is_no_change_of_the_password() {
 
 /// Starts a server whose hashes take long and have few slots.
 async fn overloaded(change: impl FnOnce(&mut countersign::config::Settings)) -> Server {
-    Server::with(|settings| {
+    Server::with_real_hashes(|settings| {
         settings.argon2_iterations = 8;
         settings.hash_queue = 1;
         change(settings);
@@ -241,7 +241,7 @@ async fn an_overload_is_no_wrong_recovery_code() {
 }
 
 async fn who_is_turned_away_writes_no_row() {
-    let server = Server::with(|settings| {
+    let server = Server::with_real_hashes(|settings| {
         settings.trusted_proxies = super::loopback();
         settings.policy.mail_calls_per_source = 2;
         settings.policy.passkey_sign_ins_per_source = 10;
@@ -318,7 +318,8 @@ async fn alike(server: &Server) {
 }
 
 async fn an_old_hash_takes_as_long_as_none() {
-    let server = Server::with(|settings| settings.policy.password_free_tries = 20).await;
+    let server =
+        Server::with_real_hashes(|settings| settings.policy.password_free_tries = 20).await;
     server.registered("alice@example.com").await;
     let server = server
         .restarted_with(|settings| settings.argon2_iterations = 20)
@@ -330,7 +331,7 @@ async fn an_old_hash_takes_as_long_as_none() {
 }
 
 async fn a_dearer_hash_takes_as_long_as_none() {
-    let server = Server::with(|settings| {
+    let server = Server::with_real_hashes(|settings| {
         settings.policy.password_free_tries = 20;
         settings.argon2_iterations = 20;
     })

@@ -289,7 +289,7 @@ async fn a_refusal_keeps_what_came_before_it() {
 }
 
 async fn too_many_passwords_at_once_are_refused_and_the_rest_are_judged() {
-    let server = Server::with(|settings| {
+    let server = Server::with_real_hashes(|settings| {
         settings.hash_queue = 1;
         settings.policy.password_free_tries = 20;
     })

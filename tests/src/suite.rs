@@ -2,19 +2,28 @@
 //! it passed or not.
 
 use std::cell::{Cell, RefCell};
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::num::NonZero;
 use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use libtest_mimic::{Arguments, Conclusion, Failed, Trial};
 use tokio::runtime::Builder;
 
 use crate::{coverage, database, logs, prepared};
+
+/// How many modules are named when all is over, those first that took longest.
+const NAMED: usize = 15;
+
+/// How long each test took, by its module.
+static TOOK: Mutex<Vec<(String, Duration)>> = Mutex::new(Vec::new());
 
 /// Work to do when a test is over.
 type Cleanup = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -196,6 +205,8 @@ pub fn afterwards(cleanup: impl Future<Output = ()> + Send + 'static) {
 }
 
 fn run(name: String, body: Body) {
+    let module = name.split("::").next().unwrap_or_default().to_owned();
+    let began = Instant::now();
     let runtime = Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -216,9 +227,31 @@ fn run(name: String, body: Body) {
         ),
     ));
     runtime.shutdown_timeout(Duration::from_secs(5));
+    let mut took = TOOK.lock().unwrap_or_else(PoisonError::into_inner);
+    took.push((module, began.elapsed()));
+    drop(took);
     if let Err(panic) = outcome {
         resume_unwind(panic);
     }
+}
+
+/// Returns where the time went: the modules that took longest. Several tests run at once, so the sum is more than what
+/// a clock on the wall shows.
+fn slowest() -> String {
+    let took = TOOK.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut modules: BTreeMap<&str, (u32, Duration)> = BTreeMap::new();
+    for (module, one) in took.iter() {
+        let (tests, all) = modules.entry(module).or_default();
+        *tests += 1;
+        *all += *one;
+    }
+    let mut modules: Vec<_> = modules.into_iter().collect();
+    modules.sort_by_key(|(_, (_, all))| Reverse(*all));
+    let line = |(module, (tests, all)): &(&str, (u32, Duration))| {
+        format!("{module} {} s ({tests} tests)", all.as_secs())
+    };
+    let lines: Vec<String> = modules.iter().take(NAMED).map(line).collect();
+    lines.join(", ")
 }
 
 /// Runs all tests. If really all of them ran, also checks what they left unexercised and what the
@@ -248,6 +281,7 @@ pub fn main(unexercised: &str) -> Conclusion {
     if listed {
         return conclusion;
     }
+    println!("where the time went: {}", slowest());
     let mut judged = vec![
         ("no secret is in any log line", logs::judge()),
         ("no statement is parsed twice", prepared::judge()),

@@ -7,18 +7,19 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use crate::{
-    bench, compat, drift, generators, lenient, linters, migrations, package, process, released,
-    schemathesis, sdk, semver, test, tools, typescript, workspace,
+    bench, compat, dependencies, drift, generators, lenient, linters, migrations, package, process,
+    released, schemathesis, sdk, semver, test, tools, typescript, workspace,
 };
 
 /// A check and its name.
 type Step = (&'static str, fn() -> Result<()>);
 
 /// Checks of the code alone.
-const CODE: [Step; 5] = [
+const CODE: [Step; 6] = [
     ("fmt", || {
         process::run(process::cargo().args(["fmt", "--all", "--check"]))
     }),
+    ("dependencies", dependencies::run),
     ("clippy", clippy),
     ("migrations", migrations::run),
     ("package", package::run),

@@ -3,6 +3,7 @@
 mod bench;
 mod ci;
 mod compat;
+mod dependencies;
 mod documents;
 mod drift;
 mod generators;
@@ -87,6 +88,9 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// Checks licences and sources of all crates, crates that are there in two versions, and dependencies that nobody
+    /// uses.
+    Dependencies,
     /// Compares the Rust SDK's public API with that of the last release: the version in Cargo.toml
     /// must allow the difference.
     Semver,
@@ -126,6 +130,7 @@ fn run(task: Task) -> Result<bool> {
         Task::Migrations => migrations::run()?,
         Task::Openapi { check } => lenient::run(check)?,
         Task::Package => package::run()?,
+        Task::Dependencies => dependencies::run()?,
         Task::Released => released::run()?,
         Task::Schemathesis => schemathesis::run()?,
         Task::Sdk { check } => sdk::run(check)?,

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::process::{find, is_ci, is_root, run_quietly};
+use crate::process::{cargo, find, is_ci, is_root, run_quietly};
 use crate::workspace;
 
 /// A program from Debian's archive.
@@ -129,6 +129,41 @@ pub fn install(package: &str) -> Result<()> {
         apt(&wanted)?;
     }
     Ok(())
+}
+
+/// Returns the path of a cargo subcommand in exactly this version. Compiles it into a folder under `target/` if it is
+/// missing there.
+///
+/// # Errors
+///
+/// Fails if cargo cannot fetch or compile it.
+pub fn cargo_tool(name: &str, version: &str) -> Result<PathBuf> {
+    let folder = workspace::target().join(format!("tools/{name}-{version}"));
+    let program = folder.join("bin").join(name);
+    if program.is_file() {
+        return Ok(program);
+    }
+    println!("xtask: compiling {name} {version} into target/");
+    // Its build is not kept, so that it takes no room beside ours. Quick to compile matters more than quick to run.
+    run_quietly(
+        cargo()
+            .args([
+                "install",
+                "--locked",
+                "--quiet",
+                "--profile",
+                "dev",
+                "--version",
+                version,
+                "--root",
+            ])
+            .arg(&folder)
+            .arg(name)
+            .env_remove("CARGO_TARGET_DIR")
+            .env("CARGO_PROFILE_DEV_DEBUG", "false"),
+    )
+    .with_context(|| format!("installing {name}"))?;
+    Ok(program)
 }
 
 /// Returns the path of a tool from PyPI, in an environment under `target/` that is created if

@@ -129,7 +129,7 @@ export class Transport {
       const { tries: most, within } = this.#settings.retry;
       if (tries < most && Date.now() - begun + pause <= within) await paused(pause, request.signal);
       else if (response) return response;
-      else throw new Failure("No answer came from the server.", { cause });
+      else throw new Failure(`No answer came from ${new URL(request.url).origin}.`, { cause });
     }
   }
 

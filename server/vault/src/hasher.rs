@@ -40,7 +40,8 @@ const RETRY_AFTER: u32 = 2;
 const HASH_BYTES: usize = 32;
 
 /// The cost of a derived hash: memory in KiB, passes, lanes. It is the least that the settings allow, and
-/// fixed, since all hashes of a code set must be made alike, whatever the settings are.
+/// fixed, since all hashes of a code set must be made alike, whatever the settings are. Only a test has
+/// settings below it; its code sets then cost no more than its passwords.
 const DERIVED_COSTS: (u32, u32, u32) = (19_456, 2, 1);
 
 /// The result of a comparison.
@@ -429,6 +430,7 @@ impl Slot {
 
     fn derive(&mut self, secret: &[u8], salt: &[u8]) -> anyhow::Result<[u8; HASH_BYTES]> {
         let (memory, passes, lanes) = DERIVED_COSTS;
+        let memory = memory.min(self.params.m_cost());
         let params = Params::new(memory, passes, lanes, Some(HASH_BYTES));
         let params = params.map_err(|error| anyhow!("argon2: {error}"))?;
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);

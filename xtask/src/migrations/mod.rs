@@ -1,20 +1,18 @@
-//! `cargo xtask migrations`: checks that the two folders match, and that SQLite migrates up, down
-//! and up again.
-//!
-//! One small parser (`ddl`) reads the SQL of both folders, and is itself checked against a real
-//! SQLite. The contract tests check what PostgreSQL makes of its folder.
+//! `cargo xtask migrations`: runs both folders' migrations up, down and up again on real databases,
+//! and checks after each step that SQLite and PostgreSQL have the same tables.
 
-mod ddl;
-mod sqlite;
+mod schema;
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
+use diesel::{Connection, PgConnection, SqliteConnection};
 
+use crate::test::postgres::Cluster;
 use crate::workspace;
-use ddl::Tables;
+use schema::{Database, differences};
 
 /// One migration of one database.
 pub struct Migration {
@@ -37,8 +35,7 @@ pub fn run() -> Result<()> {
     let postgres = read(&folder.join("postgres"))?;
     let mut found = names(&sqlite, &postgres);
     if found.is_empty() {
-        found.extend(twins(&sqlite, &postgres)?);
-        found.extend(sqlite::up_down_up(&sqlite)?);
+        found.extend(live(&sqlite, &postgres)?);
     }
     for sentence in &found {
         println!("migrations: {sentence}");
@@ -51,7 +48,7 @@ pub fn run() -> Result<()> {
         );
     }
     println!(
-        "migrations: {} on both databases, the same tables, up, down and up on SQLite",
+        "migrations: {} run up, down and up on both databases, with the same tables after each",
         sqlite.len()
     );
     Ok(())
@@ -109,7 +106,7 @@ fn names(sqlite: &[Migration], postgres: &[Migration]) -> Vec<String> {
     for (database, list) in [("SQLite", sqlite), ("PostgreSQL", postgres)] {
         for migration in list {
             for (file, text) in [("up.sql", &migration.up), ("down.sql", &migration.down)] {
-                if ddl::statements(text).is_empty() {
+                if is_empty(text) {
                     found.push(format!(
                         "{} of {} for {database} is empty",
                         file, migration.name
@@ -135,82 +132,113 @@ fn is_ordered(name: &str) -> bool {
         })
 }
 
-/// Checks that tables, columns, nullability and primary keys agree after each migration, and that
-/// nothing is left when all are taken back.
-fn twins(sqlite: &[Migration], postgres: &[Migration]) -> Result<Vec<String>> {
+/// Tells whether a file has nothing but comments.
+fn is_empty(sql: &str) -> bool {
+    let code = |line: &str| {
+        line.split("--")
+            .next()
+            .unwrap_or_default()
+            .trim()
+            .to_owned()
+    };
+    sql.lines().map(code).all(|line| line.is_empty())
+}
+
+/// Runs all migrations on both databases and compares them after each.
+fn live(sqlite: &[Migration], postgres: &[Migration]) -> Result<Vec<String>> {
+    let cluster = Cluster::start().context("PostgreSQL")?;
+    let mut left = SqliteConnection::establish(":memory:").context("opening SQLite in memory")?;
+    let mut right = PgConnection::establish(&cluster.url()).context("opening PostgreSQL")?;
     let mut found = Vec::new();
-    let (mut left, mut right) = (Tables::default(), Tables::default());
     for (ours, theirs) in sqlite.iter().zip(postgres) {
-        let steps = [
-            (&mut left, ours, "sqlite"),
-            (&mut right, theirs, "postgres"),
-        ];
-        for (tables, migration, folder) in steps {
-            let before = tables.clone();
-            tables
-                .apply(&migration.up)
-                .with_context(|| format!("{folder}/{}/up.sql", migration.name))?;
-            let mut back = tables.clone();
-            back.apply(&migration.down)
-                .with_context(|| format!("{folder}/{}/down.sql", migration.name))?;
-            if back != before {
-                found.push(format!(
-                    "{folder}/{}/down.sql does not take back what up.sql does",
-                    migration.name
-                ));
-            }
-        }
-        let differences = left.differences(&right);
+        found.extend(up_down_up(&mut left, ours)?);
+        found.extend(up_down_up(&mut right, theirs)?);
+        let differ = differences(&left.columns()?, &right.columns()?);
         found.extend(
-            differences
+            differ
                 .into_iter()
-                .map(|difference| format!("{}: {difference}", ours.name)),
+                .map(|one| format!("{}: {one}", ours.name)),
         );
+    }
+    Ok(found)
+}
+
+/// Runs one migration up, down and up again. Reports what the way down leaves or takes too much.
+fn up_down_up<D: Database>(database: &mut D, migration: &Migration) -> Result<Vec<String>> {
+    let Migration { name, up, down } = migration;
+    let side = D::NAME;
+    let mut run = |sql: &str, file: &str| {
+        database
+            .batch_execute(sql)
+            .with_context(|| format!("{side}: {name}/{file}"))?;
+        anyhow::Ok((database.columns()?, database.names()?))
+    };
+    let before = run("SELECT 1;", "nothing")?;
+    let after = run(up, "up.sql")?;
+    let mut found = Vec::new();
+    if run(down, "down.sql")? != before {
+        found.push(format!(
+            "{side}: {name}/down.sql does not take back what up.sql does"
+        ));
+    }
+    if run(up, "up.sql, the second time")? != after {
+        found.push(format!(
+            "{side}: {name} up, down and up does not end where the first up did"
+        ));
     }
     Ok(found)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Migration, is_ordered, names, twins};
+    use diesel::connection::SimpleConnection;
+    use diesel::{Connection, SqliteConnection};
 
-    fn migration(up: &str, down: &str) -> Vec<Migration> {
-        vec![Migration {
+    use super::schema::{Columns, Database, differences};
+    use super::{Migration, is_ordered, names, up_down_up};
+
+    fn memory(sql: &str) -> SqliteConnection {
+        let mut connection = SqliteConnection::establish(":memory:").expect("SQLite opens");
+        connection.batch_execute(sql).expect("it runs");
+        connection
+    }
+
+    fn columns(sql: &str) -> Columns {
+        memory(sql).columns().expect("it lists")
+    }
+
+    fn migration(up: &str, down: &str) -> Migration {
+        Migration {
             name: "2026-11-22-000001_first".to_owned(),
             up: up.to_owned(),
             down: down.to_owned(),
-        }]
+        }
     }
 
     #[test]
-    fn twins_may_differ_in_types_only() {
-        let left = migration(
-            "CREATE TABLE a (x BLOB NOT NULL, PRIMARY KEY (x)) WITHOUT ROWID;",
-            "DROP TABLE a;",
-        );
-        let right = migration(
-            "CREATE TABLE a (x UUID NOT NULL, PRIMARY KEY (x));",
-            "DROP TABLE a;",
-        );
-        assert_eq!(
-            twins(&left, &right).expect("it reads"),
-            Vec::<String>::new()
-        );
-        for (up, says) in [
+    fn tables_may_differ_in_types_only() {
+        let left = columns("CREATE TABLE a (x BLOB NOT NULL, PRIMARY KEY (x)) WITHOUT ROWID;");
+        let same = columns("CREATE TABLE a (x TEXT NOT NULL, PRIMARY KEY (x));");
+        assert_eq!(differences(&left, &same), Vec::<String>::new());
+        for (other, says) in [
             (
-                "CREATE TABLE a (x UUID, PRIMARY KEY (x));",
+                "CREATE TABLE a (x TEXT);",
                 "a.x may be null in PostgreSQL only",
             ),
             (
-                "CREATE TABLE a (y UUID NOT NULL, PRIMARY KEY (y));",
+                "CREATE TABLE a (y TEXT PRIMARY KEY);",
                 "a.x is there in SQLite only",
             ),
             (
-                "CREATE TABLE a (x UUID NOT NULL);",
-                "the primary key of a is (x) in SQLite, () in PostgreSQL",
+                "CREATE TABLE a (y TEXT PRIMARY KEY);",
+                "a.y is there in PostgreSQL only",
+            ),
+            (
+                "CREATE TABLE a (x TEXT NOT NULL);",
+                "a.x has place 1 in SQLite's primary key, 0 in PostgreSQL's",
             ),
         ] {
-            let found = twins(&left, &migration(up, "DROP TABLE a;")).expect("it reads");
+            let found = differences(&left, &columns(other));
             assert!(
                 found.iter().any(|sentence| sentence.contains(says)),
                 "{says}: {found:?}"
@@ -220,18 +248,40 @@ mod tests {
 
     #[test]
     fn down_must_take_everything_back() {
-        let left = migration(
-            "CREATE TABLE a (x BLOB); CREATE TABLE b (x BLOB);",
-            "DROP TABLE a;",
-        );
-        let found = twins(&left, &left).expect("it reads");
-        assert_eq!(found.len(), 2, "{found:?}");
+        for (up, down, findings) in [
+            (
+                "CREATE TABLE a (x); CREATE INDEX b ON a (x);",
+                "DROP TABLE a;",
+                0,
+            ),
+            ("CREATE TABLE a (x);", "DROP TABLE a; DROP TABLE old;", 1),
+            (
+                "ALTER TABLE old ADD COLUMN y;",
+                "ALTER TABLE old DROP COLUMN y;",
+                0,
+            ),
+            (
+                "CREATE INDEX b ON old (x);",
+                "DROP INDEX b; CREATE INDEX c ON old (x);",
+                2,
+            ),
+        ] {
+            let mut database = memory("CREATE TABLE old (x);");
+            let found = up_down_up(&mut database, &migration(up, down)).expect("it runs");
+            assert_eq!(found.len(), findings, "{up} {down}: {found:?}");
+        }
+        let mut database = memory("");
+        up_down_up(
+            &mut database,
+            &migration("CREATE TABLE a (x);", "SELECT 1;"),
+        )
+        .expect_err("the table is there already");
     }
 
     #[test]
     fn names_must_match_and_sort() {
-        let left = migration("SELECT 1;", "SELECT 1;");
-        let mut right = migration("SELECT 1;", "SELECT 1;");
+        let left = [migration("SELECT 1;", "SELECT 1;")];
+        let mut right = [migration("SELECT 1;", "SELECT 1;")];
         assert_eq!(names(&left, &right), Vec::<String>::new());
         right[0].name = "2026-11-23-000001_other".to_owned();
         assert_eq!(names(&left, &right).len(), 2);
