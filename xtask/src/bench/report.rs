@@ -41,6 +41,16 @@ impl Line {
         }
     }
 
+    /// Adds the times that half and 99 of 100 kept to, in milliseconds.
+    #[must_use]
+    pub fn with_times(self, p50_ms: f64, p99_ms: f64) -> Self {
+        Self {
+            p50_ms: Some(p50_ms),
+            p99_ms: Some(p99_ms),
+            ..self
+        }
+    }
+
     fn json(&self) -> Value {
         json!({
             "what": self.what,

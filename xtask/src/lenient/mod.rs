@@ -73,7 +73,7 @@ fn write(path: &Path, text: &str) -> Result<()> {
 /// Returns the twin of a document as text. Keys keep their order and descriptions stay as they are.
 fn twin(name: &str, strict: &str) -> Result<String> {
     let spec = parse(name, strict)?;
-    let mut document: Value = yaml_serde::from_str(strict)?;
+    let mut document: Value = yaml_serde::to_value(&spec)?;
     let named_enum = |name: &String| values::is_enum(&spec, name);
     for schema in answered(&spec).into_iter().filter(|name| !named_enum(name)) {
         if let Some(schema) = component(&mut document, &schema) {
