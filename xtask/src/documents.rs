@@ -70,8 +70,10 @@ fn write_out(document: &mut Value) {
 
 /// Tells whether a schema is of one value that is no choice.
 fn is_plain(schema: &Value) -> bool {
-    matches!(schema["type"].as_str(), Some("string" | "integer" | "boolean"))
-        && schema.get("enum").is_none()
+    matches!(
+        schema["type"].as_str(),
+        Some("string" | "integer" | "boolean")
+    ) && schema.get("enum").is_none()
 }
 
 fn replace(value: &mut Value, plain: &BTreeMap<String, Value>) {
@@ -81,7 +83,9 @@ fn replace(value: &mut Value, plain: &BTreeMap<String, Value>) {
     }
     match value {
         Value::Array(items) => items.iter_mut().for_each(|item| replace(item, plain)),
-        Value::Object(members) => members.values_mut().for_each(|member| replace(member, plain)),
+        Value::Object(members) => members
+            .values_mut()
+            .for_each(|member| replace(member, plain)),
         _other => {}
     }
 }

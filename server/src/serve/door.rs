@@ -23,9 +23,10 @@ pub struct Door {
     pub patience: Patience,
 }
 
-/// The most bytes of unanswered requests, for all connections together. It is 64 KiB for each of a
-/// thousand slow clients, and little for even a small machine.
-pub const UNANSWERED_BYTES: usize = 64 * 1024 * 1024;
+/// The most bytes of unanswered requests, for all connections together. It is 64 KiB for each of 500
+/// slow clients. The buffers around these bytes, and those of connections that are just being closed, need a
+/// multiple of it.
+pub const UNANSWERED_BYTES: usize = 32 * 1024 * 1024;
 
 impl Door {
     /// How many connections of one worker the kernel hands over at most. It is a few more than

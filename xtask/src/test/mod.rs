@@ -14,7 +14,7 @@ use tally::Tally;
 /// Names the database of the contract tests. Without it, each server has an SQLite of its own.
 const DATABASE: &str = "COUNTERSIGN_TEST_DATABASE_URL";
 
-/// Runs everything. `arguments` go to `cargo test`. Returns whether all tests passed; the last line
+/// Runs everything. `arguments` go to cargo and to the tests. Returns whether all tests passed; the last line
 /// printed has the counts.
 ///
 /// # Errors
@@ -30,15 +30,14 @@ pub fn run(arguments: &[String]) -> Result<bool> {
     missing.extend(ensure_clients()?);
     missing.extend(ensure_axe()?);
     let cluster = Cluster::start().context("PostgreSQL")?;
-    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let arguments = cargo::Arguments::new(arguments);
     let mut tally = Tally::default();
 
     println!("xtask: all tests, on SQLite");
-    let everything = [&["--workspace"], arguments.as_slice()].concat();
-    let sqlite = cargo::test(&everything, None, &mut tally)?;
+    let sqlite = cargo::test(&arguments, &mut tally)?;
     println!("xtask: the contract tests, on PostgreSQL");
-    let contract = [&["--workspace", "--test", "it"], arguments.as_slice()].concat();
-    let postgres = cargo::test(&contract, Some((DATABASE, &cluster.url())), &mut tally)?;
+    let url = cluster.url();
+    let postgres = cargo::contract(&arguments, (DATABASE, &url), &mut tally)?;
     drop(cluster);
 
     for name in &tally.names {
