@@ -9078,7 +9078,7 @@ pub mod types {
         UndoTokenInvalid {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
@@ -9088,7 +9088,7 @@ pub mod types {
         UndoTokenExpired {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
@@ -9637,7 +9637,7 @@ pub mod types {
         EmailChangeInvalid {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
@@ -9647,7 +9647,7 @@ pub mod types {
         EmailChangeExpired {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
@@ -9657,7 +9657,7 @@ pub mod types {
         InvalidEmailChangeCode {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///How many more codes this request takes. 0 means that it is dead: ask for the address again.
             attempts_remaining: u32,
@@ -9719,7 +9719,7 @@ pub mod types {
         TooManyEmailChangeAttempts {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///Seconds until a new request makes sense; the same number as in the header Retry-After.
             retry_after: u32,

@@ -989,24 +989,28 @@ export interface components {
              */
             requestId: string;
         };
+        /** @description Always false. */
+        ErrorSuccess: boolean;
+        /** @description One sentence that may be shown to the user. */
+        ErrorSentence: string;
+        /** @description The same sentence, for clients that read this field. */
+        ErrorMessage: string;
+        /**
+         * Format: uuid
+         * @description Equal to the header X-Request-Id. Quote it when you ask for help.
+         */
+        ErrorRequestId: string;
         /** @description The request cannot be read, or a value is out of its bounds: malformed JSON, a missing field, a wrong type, a wrong length. `errors` names each field as in JSON (`body` if there is no field to name) and never repeats the value. Correct those fields and send the request again. Unknown fields are ignored. */
         ValidationErrorResponse: {
-            /** @description Always false. */
-            success: boolean;
-            /** @description One sentence that may be shown to the user. */
-            error: string;
-            /** @description The same sentence, for clients that read this field. */
-            message: string;
+            success: components["schemas"]["ErrorSuccess"];
+            error: components["schemas"]["ErrorSentence"];
+            message: components["schemas"]["ErrorMessage"];
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "VALIDATION";
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            requestId: components["schemas"]["ErrorRequestId"];
             /** @description At least one field and what to do about it. */
             errors: {
                 /** @description The JSON name of the field, with dots if it is nested. `body` for the whole body. */
@@ -1017,174 +1021,111 @@ export interface components {
         };
         /** @description `mfaType` must be `GOOGLE_AUTH`, `MAGIC_LINK` or `PASSKEY`. */
         InvalidMfaMethodErrorResponse: {
-            /** @description Always false. */
-            success: boolean;
-            /** @description One sentence that may be shown to the user. */
-            error: string;
-            /** @description The same sentence, for clients that read this field. */
-            message: string;
+            success: components["schemas"]["ErrorSuccess"];
+            error: components["schemas"]["ErrorSentence"];
+            message: components["schemas"]["ErrorMessage"];
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "INVALID_MFA_METHOD";
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            requestId: components["schemas"]["ErrorRequestId"];
         };
         /** @description This account cannot use the method: for `MAGIC_LINK`, its sign-in name has no mailbox. Choose another method. */
         MfaMethodUnavailableErrorResponse: {
-            /** @description Always false. */
-            success: boolean;
-            /** @description One sentence that may be shown to the user. */
-            error: string;
-            /** @description The same sentence, for clients that read this field. */
-            message: string;
+            success: components["schemas"]["ErrorSuccess"];
+            error: components["schemas"]["ErrorSentence"];
+            message: components["schemas"]["ErrorMessage"];
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "MFA_METHOD_UNAVAILABLE";
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            requestId: components["schemas"]["ErrorRequestId"];
         };
         /** @description The method was never proved on this account, or has no unfinished set-up in this session. Begin with `POST /mfa/setup`. */
         MfaMethodNotConfiguredErrorResponse: {
-            /** @description Always false. */
-            success: boolean;
-            /** @description One sentence that may be shown to the user. */
-            error: string;
-            /** @description The same sentence, for clients that read this field. */
-            message: string;
+            success: components["schemas"]["ErrorSuccess"];
+            error: components["schemas"]["ErrorSentence"];
+            message: components["schemas"]["ErrorMessage"];
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "MFA_METHOD_NOT_CONFIGURED";
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            requestId: components["schemas"]["ErrorRequestId"];
         };
         /** @description The method is not on for this account. `GET /mfa/status` lists those that are. */
         MfaMethodNotEnabledErrorResponse: {
-            /** @description Always false. */
-            success: boolean;
-            /** @description One sentence that may be shown to the user. */
-            error: string;
-            /** @description The same sentence, for clients that read this field. */
-            message: string;
+            success: components["schemas"]["ErrorSuccess"];
+            error: components["schemas"]["ErrorSentence"];
+            message: components["schemas"]["ErrorMessage"];
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "MFA_METHOD_NOT_ENABLED";
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            requestId: components["schemas"]["ErrorRequestId"];
         };
         /** @description The method is on already. To add another one of its kind, or to replace it, turn it off first. */
         MfaAlreadyEnabledErrorResponse: {
-            /** @description Always false. */
-            success: boolean;
-            /** @description One sentence that may be shown to the user. */
-            error: string;
-            /** @description The same sentence, for clients that read this field. */
-            message: string;
+            success: components["schemas"]["ErrorSuccess"];
+            error: components["schemas"]["ErrorSentence"];
+            message: components["schemas"]["ErrorMessage"];
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "MFA_ALREADY_ENABLED";
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            requestId: components["schemas"]["ErrorRequestId"];
         };
         /** @description This session has no open set-up of this method, or the link is unknown or was used. Begin again with `POST /mfa/setup`. */
         MfaTokenInvalidErrorResponse: {
-            /** @description Always false. */
-            success: boolean;
-            /** @description One sentence that may be shown to the user. */
-            error: string;
-            /** @description The same sentence, for clients that read this field. */
-            message: string;
+            success: components["schemas"]["ErrorSuccess"];
+            error: components["schemas"]["ErrorSentence"];
+            message: components["schemas"]["ErrorMessage"];
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "MFA_TOKEN_INVALID";
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            requestId: components["schemas"]["ErrorRequestId"];
         };
         /** @description The set-up or its link has expired. Begin again with `POST /mfa/setup`. */
         MfaTokenExpiredErrorResponse: {
-            /** @description Always false. */
-            success: boolean;
-            /** @description One sentence that may be shown to the user. */
-            error: string;
-            /** @description The same sentence, for clients that read this field. */
-            message: string;
+            success: components["schemas"]["ErrorSuccess"];
+            error: components["schemas"]["ErrorSentence"];
+            message: components["schemas"]["ErrorMessage"];
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "MFA_TOKEN_EXPIRED";
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            requestId: components["schemas"]["ErrorRequestId"];
         };
         /** @description The link belongs to a sign-in, not to a set-up. Send it to `POST /mfa/verify-login`. */
         MfaWrongPurposeErrorResponse: {
-            /** @description Always false. */
-            success: boolean;
-            /** @description One sentence that may be shown to the user. */
-            error: string;
-            /** @description The same sentence, for clients that read this field. */
-            message: string;
+            success: components["schemas"]["ErrorSuccess"];
+            error: components["schemas"]["ErrorSentence"];
+            message: components["schemas"]["ErrorMessage"];
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "MFA_WRONG_PURPOSE";
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            requestId: components["schemas"]["ErrorRequestId"];
         };
         /** @description The code is wrong, or was used before (`reason`). Ask the user for it again while `attemptsRemaining` is above zero. */
         InvalidMfaCodeErrorResponse: {
-            /** @description Always false. */
-            success: boolean;
-            /** @description One sentence that may be shown to the user. */
-            error: string;
-            /** @description The same sentence, for clients that read this field. */
-            message: string;
+            success: components["schemas"]["ErrorSuccess"];
+            error: components["schemas"]["ErrorSentence"];
+            message: components["schemas"]["ErrorMessage"];
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "INVALID_MFA_CODE";
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            requestId: components["schemas"]["ErrorRequestId"];
             /**
              * Format: int32
              * @description How many more tries are left before the user must start again.
@@ -1203,22 +1144,15 @@ export interface components {
         };
         /** @description The code is right for another time some minutes away: the clock of the user's device is wrong. Only a signed-in caller gets this error. Ask the user to correct the clock. */
         AuthenticatorClockOffErrorResponse: {
-            /** @description Always false. */
-            success: boolean;
-            /** @description One sentence that may be shown to the user. */
-            error: string;
-            /** @description The same sentence, for clients that read this field. */
-            message: string;
+            success: components["schemas"]["ErrorSuccess"];
+            error: components["schemas"]["ErrorSentence"];
+            message: components["schemas"]["ErrorMessage"];
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "AUTHENTICATOR_CLOCK_OFF";
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            requestId: components["schemas"]["ErrorRequestId"];
             /**
              * Format: int32
              * @description How many more tries are left before the user must start again.
@@ -1232,22 +1166,15 @@ export interface components {
         };
         /** @description The credential does not verify: another challenge, another origin, a counter that went back, or a passkey of another account. Request new options and let the user try again. */
         PasskeyRefusedErrorResponse: {
-            /** @description Always false. */
-            success: boolean;
-            /** @description One sentence that may be shown to the user. */
-            error: string;
-            /** @description The same sentence, for clients that read this field. */
-            message: string;
+            success: components["schemas"]["ErrorSuccess"];
+            error: components["schemas"]["ErrorSentence"];
+            message: components["schemas"]["ErrorMessage"];
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "PASSKEY_REFUSED";
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            requestId: components["schemas"]["ErrorRequestId"];
             /**
              * Format: int32
              * @description How many more tries are left before the user must start again.
@@ -1256,95 +1183,60 @@ export interface components {
         };
         /** @description The token of the verification mail is unknown or was used. If the account exists already, sign in. Otherwise register again. */
         RegistrationTokenInvalidErrorResponse: {
-            /** @description Always false. */
-            success: boolean;
-            /** @description One sentence that may be shown to the user. */
-            error: string;
-            /** @description The same sentence, for clients that read this field. */
-            message: string;
+            success: components["schemas"]["ErrorSuccess"];
+            error: components["schemas"]["ErrorSentence"];
+            message: components["schemas"]["ErrorMessage"];
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "REGISTRATION_TOKEN_INVALID";
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            requestId: components["schemas"]["ErrorRequestId"];
         };
         /** @description The link of the verification mail is older than 24 hours. Register again. */
         RegistrationTokenExpiredErrorResponse: {
-            /** @description Always false. */
-            success: boolean;
-            /** @description One sentence that may be shown to the user. */
-            error: string;
-            /** @description The same sentence, for clients that read this field. */
-            message: string;
+            success: components["schemas"]["ErrorSuccess"];
+            error: components["schemas"]["ErrorSentence"];
+            message: components["schemas"]["ErrorMessage"];
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "REGISTRATION_TOKEN_EXPIRED";
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            requestId: components["schemas"]["ErrorRequestId"];
         };
         /** @description The address has an account. Answered only if the operator turned on `registration_tells_taken`. */
         NameTakenErrorResponse: {
-            /** @description Always false. */
-            success: boolean;
-            /** @description One sentence that may be shown to the user. */
-            error: string;
-            /** @description The same sentence, for clients that read this field. */
-            message: string;
+            success: components["schemas"]["ErrorSuccess"];
+            error: components["schemas"]["ErrorSentence"];
+            message: components["schemas"]["ErrorMessage"];
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "NAME_TAKEN";
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            requestId: components["schemas"]["ErrorRequestId"];
         };
         /** @description The caller belongs to no organisation, so there is nothing to enforce. */
         NoOrganisationErrorResponse: {
-            /** @description Always false. */
-            success: boolean;
-            /** @description One sentence that may be shown to the user. */
-            error: string;
-            /** @description The same sentence, for clients that read this field. */
-            message: string;
+            success: components["schemas"]["ErrorSuccess"];
+            error: components["schemas"]["ErrorSentence"];
+            message: components["schemas"]["ErrorMessage"];
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "NO_ORGANISATION";
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            requestId: components["schemas"]["ErrorRequestId"];
         };
         /** @description The address or the password is wrong, or the account may not sign in. The answer is the same for all of these, so that nobody learns which addresses have an account. For the same reason `error_code` is always the same. */
         InvalidCredentialsErrorResponse: {
-            /** @description Always false. */
-            success: boolean;
-            /** @description One sentence that may be shown to the user. */
-            error: string;
-            /** @description The same sentence, for clients that read this field. */
-            message: string;
+            success: components["schemas"]["ErrorSuccess"];
+            error: components["schemas"]["ErrorSentence"];
+            message: components["schemas"]["ErrorMessage"];
             /** @enum {string} */
             code: "INVALID_CREDENTIALS";
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            requestId: components["schemas"]["ErrorRequestId"];
             /**
              * @description The name of this error in the mirrored page.
              * @enum {string}
@@ -1353,60 +1245,39 @@ export interface components {
         };
         /** @description No bearer was sent, or it is forged, ended or of another kind. The token of an unfinished sign-in opens only the operations that name `pendingAuth`. Let the user sign in again. */
         TokenInvalidErrorResponse: {
-            /** @description Always false. */
-            success: boolean;
-            /** @description One sentence that may be shown to the user. */
-            error: string;
-            /** @description The same sentence, for clients that read this field. */
-            message: string;
+            success: components["schemas"]["ErrorSuccess"];
+            error: components["schemas"]["ErrorSentence"];
+            message: components["schemas"]["ErrorMessage"];
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "TOKEN_INVALID";
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            requestId: components["schemas"]["ErrorRequestId"];
         };
         /** @description The token has expired. Refresh it. If it belongs to an unfinished sign-in, begin a new sign-in. */
         TokenExpiredErrorResponse: {
-            /** @description Always false. */
-            success: boolean;
-            /** @description One sentence that may be shown to the user. */
-            error: string;
-            /** @description The same sentence, for clients that read this field. */
-            message: string;
+            success: components["schemas"]["ErrorSuccess"];
+            error: components["schemas"]["ErrorSentence"];
+            message: components["schemas"]["ErrorMessage"];
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "TOKEN_EXPIRED";
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            requestId: components["schemas"]["ErrorRequestId"];
         };
         /** @description The act changes who can sign in, and this session's proof is too old or too weak. It needs a second factor in this session, at most `maxAge` seconds ago; while no method is on, the password. Sign in again, or give fresh proof with `POST /identity/step-up`. Then repeat the request (RFC 9470). */
         InsufficientUserAuthenticationErrorResponse: {
-            /** @description Always false. */
-            success: boolean;
-            /** @description One sentence that may be shown to the user. */
-            error: string;
-            /** @description The same sentence, for clients that read this field. */
-            message: string;
+            success: components["schemas"]["ErrorSuccess"];
+            error: components["schemas"]["ErrorSentence"];
+            message: components["schemas"]["ErrorMessage"];
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "INSUFFICIENT_USER_AUTHENTICATION";
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            requestId: components["schemas"]["ErrorRequestId"];
             /**
              * Format: int32
              * @description The greatest age of the proof, in seconds.
@@ -1415,172 +1286,102 @@ export interface components {
         };
         /** @description The caller is neither owner nor administrator of the organisation. Signing in again does not help. */
         ForbiddenErrorResponse: {
-            /** @description Always false. */
-            success: boolean;
-            /** @description One sentence that may be shown to the user. */
-            error: string;
-            /** @description The same sentence, for clients that read this field. */
-            message: string;
+            success: components["schemas"]["ErrorSuccess"];
+            error: components["schemas"]["ErrorSentence"];
+            message: components["schemas"]["ErrorMessage"];
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "FORBIDDEN";
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            requestId: components["schemas"]["ErrorRequestId"];
         };
         /** @description The organisation demands a second factor, and this is the last method that is on. Set up another one first. */
         MfaEnforcedErrorResponse: {
-            /** @description Always false. */
-            success: boolean;
-            /** @description One sentence that may be shown to the user. */
-            error: string;
-            /** @description The same sentence, for clients that read this field. */
-            message: string;
+            success: components["schemas"]["ErrorSuccess"];
+            error: components["schemas"]["ErrorSentence"];
+            message: components["schemas"]["ErrorMessage"];
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "MFA_ENFORCED";
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            requestId: components["schemas"]["ErrorRequestId"];
         };
         /** @description Too many wrong codes have locked the method. Sign in with another method or a recovery code, which also unlocks it, or ask an administrator. */
         MfaMethodLockedErrorResponse: {
-            /** @description Always false. */
-            success: boolean;
-            /** @description One sentence that may be shown to the user. */
-            error: string;
-            /** @description The same sentence, for clients that read this field. */
-            message: string;
+            success: components["schemas"]["ErrorSuccess"];
+            error: components["schemas"]["ErrorSentence"];
+            message: components["schemas"]["ErrorMessage"];
             /** @enum {string} */
             code: "MFA_METHOD_LOCKED";
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            requestId: components["schemas"]["ErrorRequestId"];
         };
         /** @description There is no active user with this id in the caller's organisation, or the account was deleted meanwhile. */
         UserNotFoundErrorResponse: {
-            /** @description Always false. */
-            success: boolean;
-            /** @description One sentence that may be shown to the user. */
-            error: string;
-            /** @description The same sentence, for clients that read this field. */
-            message: string;
+            success: components["schemas"]["ErrorSuccess"];
+            error: components["schemas"]["ErrorSentence"];
+            message: components["schemas"]["ErrorMessage"];
             /** @enum {string} */
             code: "USER_NOT_FOUND";
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            requestId: components["schemas"]["ErrorRequestId"];
         };
         /** @description No operation has this path, so no operation lists this error. */
         NotFoundErrorResponse: {
-            /** @description Always false. */
-            success: boolean;
-            /** @description One sentence that may be shown to the user. */
-            error: string;
-            /** @description The same sentence, for clients that read this field. */
-            message: string;
+            success: components["schemas"]["ErrorSuccess"];
+            error: components["schemas"]["ErrorSentence"];
+            message: components["schemas"]["ErrorMessage"];
             /** @enum {string} */
             code: "NOT_FOUND";
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            requestId: components["schemas"]["ErrorRequestId"];
         };
         /** @description The path exists, but not with this HTTP method. The header Allow names the methods it accepts. No operation lists this error. */
         MethodNotAllowedErrorResponse: {
-            /** @description Always false. */
-            success: boolean;
-            /** @description One sentence that may be shown to the user. */
-            error: string;
-            /** @description The same sentence, for clients that read this field. */
-            message: string;
+            success: components["schemas"]["ErrorSuccess"];
+            error: components["schemas"]["ErrorSentence"];
+            message: components["schemas"]["ErrorMessage"];
             /** @enum {string} */
             code: "METHOD_NOT_ALLOWED";
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            requestId: components["schemas"]["ErrorRequestId"];
         };
         /** @description The body did not begin within 5 seconds, or came with less than 500 bytes a second. The connection is closed. Send the request again. */
         RequestTimeoutErrorResponse: {
-            /** @description Always false. */
-            success: boolean;
-            /** @description One sentence that may be shown to the user. */
-            error: string;
-            /** @description The same sentence, for clients that read this field. */
-            message: string;
+            success: components["schemas"]["ErrorSuccess"];
+            error: components["schemas"]["ErrorSentence"];
+            message: components["schemas"]["ErrorMessage"];
             /** @enum {string} */
             code: "REQUEST_TIMEOUT";
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            requestId: components["schemas"]["ErrorRequestId"];
         };
         /** @description The body is larger than 16 KiB. */
         PayloadTooLargeErrorResponse: {
-            /** @description Always false. */
-            success: boolean;
-            /** @description One sentence that may be shown to the user. */
-            error: string;
-            /** @description The same sentence, for clients that read this field. */
-            message: string;
+            success: components["schemas"]["ErrorSuccess"];
+            error: components["schemas"]["ErrorSentence"];
+            message: components["schemas"]["ErrorMessage"];
             /** @enum {string} */
             code: "PAYLOAD_TOO_LARGE";
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            requestId: components["schemas"]["ErrorRequestId"];
         };
         /** @description The Content-Type of the body is not JSON. */
         UnsupportedMediaTypeErrorResponse: {
-            /** @description Always false. */
-            success: boolean;
-            /** @description One sentence that may be shown to the user. */
-            error: string;
-            /** @description The same sentence, for clients that read this field. */
-            message: string;
+            success: components["schemas"]["ErrorSuccess"];
+            error: components["schemas"]["ErrorSentence"];
+            message: components["schemas"]["ErrorMessage"];
             /** @enum {string} */
             code: "UNSUPPORTED_MEDIA_TYPE";
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            requestId: components["schemas"]["ErrorRequestId"];
         };
         /** @description All tries of this step are used, or the method must wait after too many wrong codes. Wait `retryAfter` seconds, then sign in again. */
         TooManyMfaAttemptsErrorResponse: {
-            /** @description Always false. */
-            success: boolean;
-            /** @description One sentence that may be shown to the user. */
-            error: string;
-            /** @description The same sentence, for clients that read this field. */
-            message: string;
+            success: components["schemas"]["ErrorSuccess"];
+            error: components["schemas"]["ErrorSentence"];
+            message: components["schemas"]["ErrorMessage"];
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "TOO_MANY_MFA_ATTEMPTS";
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            requestId: components["schemas"]["ErrorRequestId"];
             /**
              * Format: int32
              * @description Seconds to wait before trying again.
@@ -1589,22 +1390,15 @@ export interface components {
         };
         /** @description The account has reached its limit of mails with codes and links. Wait `retryAfter` seconds, then try again. */
         TooManyMfaEmailsErrorResponse: {
-            /** @description Always false. */
-            success: boolean;
-            /** @description One sentence that may be shown to the user. */
-            error: string;
-            /** @description The same sentence, for clients that read this field. */
-            message: string;
+            success: components["schemas"]["ErrorSuccess"];
+            error: components["schemas"]["ErrorSentence"];
+            message: components["schemas"]["ErrorMessage"];
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "TOO_MANY_MFA_EMAILS";
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            requestId: components["schemas"]["ErrorRequestId"];
             /**
              * Format: int32
              * @description Seconds to wait before trying again.
@@ -1613,22 +1407,15 @@ export interface components {
         };
         /** @description This step has reached its limit of mails. Begin the sign-in or the set-up again after `retryAfter` seconds. */
         MaxResendLimitErrorResponse: {
-            /** @description Always false. */
-            success: boolean;
-            /** @description One sentence that may be shown to the user. */
-            error: string;
-            /** @description The same sentence, for clients that read this field. */
-            message: string;
+            success: components["schemas"]["ErrorSuccess"];
+            error: components["schemas"]["ErrorSentence"];
+            message: components["schemas"]["ErrorMessage"];
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "MAX_RESEND_LIMIT";
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            requestId: components["schemas"]["ErrorRequestId"];
             /**
              * Format: int32
              * @description Seconds to wait before trying again.
@@ -1637,19 +1424,12 @@ export interface components {
         };
         /** @description Too many wrong passwords for this address came from this network. Wait `retryAfter` seconds, then try again. */
         TooManyPasswordAttemptsErrorResponse: {
-            /** @description Always false. */
-            success: boolean;
-            /** @description One sentence that may be shown to the user. */
-            error: string;
-            /** @description The same sentence, for clients that read this field. */
-            message: string;
+            success: components["schemas"]["ErrorSuccess"];
+            error: components["schemas"]["ErrorSentence"];
+            message: components["schemas"]["ErrorMessage"];
             /** @enum {string} */
             code: "TOO_MANY_PASSWORD_ATTEMPTS";
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            requestId: components["schemas"]["ErrorRequestId"];
             /**
              * Format: int32
              * @description Seconds to wait before trying again.
@@ -1658,22 +1438,15 @@ export interface components {
         };
         /** @description The network has reached its limit of calls that send mail, or the caller has requested too many sets of recovery codes. Wait `retryAfter` seconds, then try again. */
         TooManyRequestsErrorResponse: {
-            /** @description Always false. */
-            success: boolean;
-            /** @description One sentence that may be shown to the user. */
-            error: string;
-            /** @description The same sentence, for clients that read this field. */
-            message: string;
+            success: components["schemas"]["ErrorSuccess"];
+            error: components["schemas"]["ErrorSentence"];
+            message: components["schemas"]["ErrorMessage"];
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "TOO_MANY_REQUESTS";
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            requestId: components["schemas"]["ErrorRequestId"];
             /**
              * Format: int32
              * @description Seconds to wait before trying again.
@@ -1682,35 +1455,21 @@ export interface components {
         };
         /** @description The server failed. Try again once. If the error stays, give the `requestId` to the operator. */
         InternalErrorResponse: {
-            /** @description Always false. */
-            success: boolean;
-            /** @description One sentence that may be shown to the user. */
-            error: string;
-            /** @description The same sentence, for clients that read this field. */
-            message: string;
+            success: components["schemas"]["ErrorSuccess"];
+            error: components["schemas"]["ErrorSentence"];
+            message: components["schemas"]["ErrorMessage"];
             /** @enum {string} */
             code: "INTERNAL";
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            requestId: components["schemas"]["ErrorRequestId"];
         };
         /** @description A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds. */
         ServiceUnavailableErrorResponse: {
-            /** @description Always false. */
-            success: boolean;
-            /** @description One sentence that may be shown to the user. */
-            error: string;
-            /** @description The same sentence, for clients that read this field. */
-            message: string;
+            success: components["schemas"]["ErrorSuccess"];
+            error: components["schemas"]["ErrorSentence"];
+            message: components["schemas"]["ErrorMessage"];
             /** @enum {string} */
             code: "SERVICE_UNAVAILABLE";
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            requestId: components["schemas"]["ErrorRequestId"];
             /**
              * Format: int32
              * @description Seconds to wait before trying again.
@@ -1809,6 +1568,40 @@ export interface components {
             };
             content: {
                 "application/json": components["schemas"]["UnsupportedMediaTypeErrorResponse"];
+            };
+        };
+        /** @description Limit reached: `TOO_MANY_MFA_ATTEMPTS`. */
+        TooManyMfaAttempts: {
+            headers: {
+                "X-Request-Id": components["headers"]["XRequestId"];
+                "Retry-After": components["headers"]["RetryAfter"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["TooManyMfaAttemptsErrorResponse"];
+            };
+        };
+        /** @description Not allowed: `FORBIDDEN`. */
+        Forbidden: {
+            headers: {
+                "X-Request-Id": components["headers"]["XRequestId"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ForbiddenErrorResponse"];
+            };
+        };
+        /** @description Limit reached: `TOO_MANY_REQUESTS`. */
+        TooManyRequests: {
+            headers: {
+                "X-Request-Id": components["headers"]["XRequestId"];
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                "Retry-After": components["headers"]["RetryAfter"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["TooManyRequestsErrorResponse"];
             };
         };
         /** @description Server error: `INTERNAL`. */
@@ -1948,6 +1741,10 @@ export type OrganizationUser = components['schemas']['OrganizationUser'];
 export type ProfileResponse = components['schemas']['ProfileResponse'];
 export type Profile = components['schemas']['Profile'];
 export type ErrorResponse = components['schemas']['ErrorResponse'];
+export type ErrorSuccess = components['schemas']['ErrorSuccess'];
+export type ErrorSentence = components['schemas']['ErrorSentence'];
+export type ErrorMessage = components['schemas']['ErrorMessage'];
+export type ErrorRequestId = components['schemas']['ErrorRequestId'];
 export type ValidationErrorResponse = components['schemas']['ValidationErrorResponse'];
 export type InvalidMfaMethodErrorResponse = components['schemas']['InvalidMfaMethodErrorResponse'];
 export type MfaMethodUnavailableErrorResponse = components['schemas']['MfaMethodUnavailableErrorResponse'];
@@ -2009,6 +1806,9 @@ export type ResponseUnauthorizedOrStale = components['responses']['UnauthorizedO
 export type ResponseRequestTimeout = components['responses']['RequestTimeout'];
 export type ResponsePayloadTooLarge = components['responses']['PayloadTooLarge'];
 export type ResponseUnsupportedMediaType = components['responses']['UnsupportedMediaType'];
+export type ResponseTooManyMfaAttempts = components['responses']['TooManyMfaAttempts'];
+export type ResponseForbidden = components['responses']['Forbidden'];
+export type ResponseTooManyRequests = components['responses']['TooManyRequests'];
 export type ResponseInternal = components['responses']['Internal'];
 export type ResponseServiceUnavailable = components['responses']['ServiceUnavailable'];
 export type ResponseUserNotFound = components['responses']['UserNotFound'];
@@ -2201,17 +2001,7 @@ export interface operations {
             408: components["responses"]["RequestTimeout"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            /** @description Limit reached: `TOO_MANY_MFA_ATTEMPTS`. */
-            429: {
-                headers: {
-                    "X-Request-Id": components["headers"]["XRequestId"];
-                    "Retry-After": components["headers"]["RetryAfter"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["TooManyMfaAttemptsErrorResponse"];
-                };
-            };
+            429: components["responses"]["TooManyMfaAttempts"];
             500: components["responses"]["Internal"];
             503: components["responses"]["ServiceUnavailable"];
         };
@@ -2461,16 +2251,7 @@ export interface operations {
                 };
             };
             401: components["responses"]["UnauthorizedOrStale"];
-            /** @description Not allowed: `FORBIDDEN`. */
-            403: {
-                headers: {
-                    "X-Request-Id": components["headers"]["XRequestId"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ForbiddenErrorResponse"];
-                };
-            };
+            403: components["responses"]["Forbidden"];
             408: components["responses"]["RequestTimeout"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
@@ -2531,16 +2312,7 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Not allowed: `FORBIDDEN`. */
-            403: {
-                headers: {
-                    "X-Request-Id": components["headers"]["XRequestId"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ForbiddenErrorResponse"];
-                };
-            };
+            403: components["responses"]["Forbidden"];
             500: components["responses"]["Internal"];
             503: components["responses"]["ServiceUnavailable"];
         };
@@ -2650,17 +2422,7 @@ export interface operations {
             408: components["responses"]["RequestTimeout"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            /** @description Limit reached: `TOO_MANY_MFA_ATTEMPTS`. */
-            429: {
-                headers: {
-                    "X-Request-Id": components["headers"]["XRequestId"];
-                    "Retry-After": components["headers"]["RetryAfter"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["TooManyMfaAttemptsErrorResponse"];
-                };
-            };
+            429: components["responses"]["TooManyMfaAttempts"];
             500: components["responses"]["Internal"];
             503: components["responses"]["ServiceUnavailable"];
         };
@@ -2713,17 +2475,7 @@ export interface operations {
             };
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["MethodLocked"];
-            /** @description Limit reached: `TOO_MANY_MFA_ATTEMPTS`. */
-            429: {
-                headers: {
-                    "X-Request-Id": components["headers"]["XRequestId"];
-                    "Retry-After": components["headers"]["RetryAfter"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["TooManyMfaAttemptsErrorResponse"];
-                };
-            };
+            429: components["responses"]["TooManyMfaAttempts"];
             500: components["responses"]["Internal"];
             503: components["responses"]["ServiceUnavailable"];
         };
@@ -2786,17 +2538,7 @@ export interface operations {
             408: components["responses"]["RequestTimeout"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            /** @description Limit reached: `TOO_MANY_MFA_ATTEMPTS`. */
-            429: {
-                headers: {
-                    "X-Request-Id": components["headers"]["XRequestId"];
-                    "Retry-After": components["headers"]["RetryAfter"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["TooManyMfaAttemptsErrorResponse"];
-                };
-            };
+            429: components["responses"]["TooManyMfaAttempts"];
             500: components["responses"]["Internal"];
             503: components["responses"]["ServiceUnavailable"];
         };
@@ -2859,17 +2601,7 @@ export interface operations {
             408: components["responses"]["RequestTimeout"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            /** @description Limit reached: `TOO_MANY_MFA_ATTEMPTS`. */
-            429: {
-                headers: {
-                    "X-Request-Id": components["headers"]["XRequestId"];
-                    "Retry-After": components["headers"]["RetryAfter"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["TooManyMfaAttemptsErrorResponse"];
-                };
-            };
+            429: components["responses"]["TooManyMfaAttempts"];
             500: components["responses"]["Internal"];
             503: components["responses"]["ServiceUnavailable"];
         };
@@ -2980,17 +2712,7 @@ export interface operations {
             408: components["responses"]["RequestTimeout"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            /** @description Limit reached: `TOO_MANY_MFA_ATTEMPTS`. */
-            429: {
-                headers: {
-                    "X-Request-Id": components["headers"]["XRequestId"];
-                    "Retry-After": components["headers"]["RetryAfter"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["TooManyMfaAttemptsErrorResponse"];
-                };
-            };
+            429: components["responses"]["TooManyMfaAttempts"];
             500: components["responses"]["Internal"];
             503: components["responses"]["ServiceUnavailable"];
         };
@@ -3140,19 +2862,7 @@ export interface operations {
             408: components["responses"]["RequestTimeout"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            /** @description Limit reached: `TOO_MANY_REQUESTS`. */
-            429: {
-                headers: {
-                    "X-Request-Id": components["headers"]["XRequestId"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
-                    "Retry-After": components["headers"]["RetryAfter"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["TooManyRequestsErrorResponse"];
-                };
-            };
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["Internal"];
             503: components["responses"]["ServiceUnavailable"];
         };
@@ -3200,19 +2910,7 @@ export interface operations {
                     "application/json": components["schemas"]["ValidationErrorResponse"];
                 };
             };
-            /** @description Limit reached: `TOO_MANY_REQUESTS`. */
-            429: {
-                headers: {
-                    "X-Request-Id": components["headers"]["XRequestId"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
-                    "Retry-After": components["headers"]["RetryAfter"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["TooManyRequestsErrorResponse"];
-                };
-            };
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["Internal"];
             503: components["responses"]["ServiceUnavailable"];
         };

@@ -2017,39 +2017,28 @@ export interface components {
              */
             requestId: string;
         };
+        /** @description One sentence that may be shown to the user. */
+        ErrorMessage: string;
         /**
-         * @description The request cannot be read, or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a wrong length. `errors` names each field as in JSON (`body` if there is no field to name) and never repeats the value. Correct those fields and send the request again. Unchanged, it fails again.
-         * @example {
-         *       "code": "VALIDATION",
-         *       "message": "The request could not be accepted. Correct the fields listed in errors and send it again.",
-         *       "statusCode": 400,
-         *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90",
-         *       "errors": [
-         *         {
-         *           "field": "password",
-         *           "message": "The password is too short. Use at least 15 characters, such as a few words in a row."
-         *         }
-         *       ]
-         *     }
+         * Format: int32
+         * @description The HTTP status again, for clients that see only the body.
          */
+        ErrorStatusCode: number;
+        /**
+         * Format: uuid
+         * @description Equal to the header X-Request-Id. Quote it when you ask for help.
+         */
+        ErrorRequestId: string;
+        /** @description The request cannot be read, or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a wrong length. `errors` names each field as in JSON (`body` if there is no field to name) and never repeats the value. Correct those fields and send the request again. Unchanged, it fails again. */
         ValidationErrorResponse: {
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "VALIDATION";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            statusCode: number;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            statusCode: components["schemas"]["ErrorStatusCode"];
+            requestId: components["schemas"]["ErrorRequestId"];
             /** @description One entry for each field that was refused. */
             errors: {
                 /** @description The JSON name of the field. For a nested field, its path (`scopes[0]`). */
@@ -2058,230 +2047,93 @@ export interface components {
                 message: string;
             }[];
         };
-        /**
-         * @description The current password, which confirms a change of the methods, is wrong. It counts as a failed password try (see `TOO_MANY_PASSWORD_ATTEMPTS`). Ask the user for the password again. The session stays signed in.
-         * @example {
-         *       "code": "INVALID_PASSWORD",
-         *       "message": "The password is not correct. Please check it and try again.",
-         *       "statusCode": 400,
-         *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90"
-         *     }
-         */
+        /** @description The current password, which confirms a change of the methods, is wrong. It counts as a failed password try (see `TOO_MANY_PASSWORD_ATTEMPTS`). Ask the user for the password again. The session stays signed in. */
         InvalidPasswordErrorResponse: {
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "INVALID_PASSWORD";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            statusCode: number;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            statusCode: components["schemas"]["ErrorStatusCode"];
+            requestId: components["schemas"]["ErrorRequestId"];
         };
-        /**
-         * @description The method to set up is on already, or another one of the same method has this name. Nothing changed. To move the method to another device or mailbox, turn it off first. To add another authenticator or passkey, send a new `name`.
-         * @example {
-         *       "code": "MFA_ALREADY_ENABLED",
-         *       "message": "This method is already enabled. Give another one its own name, or disable this one first.",
-         *       "statusCode": 400,
-         *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90"
-         *     }
-         */
+        /** @description The method to set up is on already, or another one of the same method has this name. Nothing changed. To move the method to another device or mailbox, turn it off first. To add another authenticator or passkey, send a new `name`. */
         MfaAlreadyEnabledErrorResponse: {
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "MFA_ALREADY_ENABLED";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            statusCode: number;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            statusCode: components["schemas"]["ErrorStatusCode"];
+            requestId: components["schemas"]["ErrorRequestId"];
         };
-        /**
-         * @description No method is on for this account, so there is nothing to switch to or to turn off. Read `mfaMethods` of the user again before you offer this step.
-         * @example {
-         *       "code": "MFA_NOT_ENABLED",
-         *       "message": "No MFA method is enabled on this account. Set one up first.",
-         *       "statusCode": 400,
-         *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90"
-         *     }
-         */
+        /** @description No method is on for this account, so there is nothing to switch to or to turn off. Read `mfaMethods` of the user again before you offer this step. */
         MfaNotEnabledErrorResponse: {
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "MFA_NOT_ENABLED";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            statusCode: number;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            statusCode: components["schemas"]["ErrorStatusCode"];
+            requestId: components["schemas"]["ErrorRequestId"];
         };
-        /**
-         * @description The account has a second factor, but not this method. Offer one of `mfaMethods` from the sign-in answer or from `GET /identity/me`.
-         * @example {
-         *       "code": "MFA_METHOD_NOT_ENABLED",
-         *       "message": "This MFA method is not enabled on this account. Choose one of the enabled methods.",
-         *       "statusCode": 400,
-         *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90"
-         *     }
-         */
+        /** @description The account has a second factor, but not this method. Offer one of `mfaMethods` from the sign-in answer or from `GET /identity/me`. */
         MfaMethodNotEnabledErrorResponse: {
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "MFA_METHOD_NOT_ENABLED";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            statusCode: number;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            statusCode: components["schemas"]["ErrorStatusCode"];
+            requestId: components["schemas"]["ErrorRequestId"];
         };
-        /**
-         * @description The `mfaToken` is unknown, malformed, already used, replaced, or of another user than the bearer sent with it. It never becomes valid again: go back to the operation that issued it. A `passkeyToken` and the token of a mailed link get the same error.
-         * @example {
-         *       "code": "MFA_TOKEN_INVALID",
-         *       "message": "This mfaToken is not valid or was already used. Please start again.",
-         *       "statusCode": 400,
-         *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90"
-         *     }
-         */
+        /** @description The `mfaToken` is unknown, malformed, already used, replaced, or of another user than the bearer sent with it. It never becomes valid again: go back to the operation that issued it. A `passkeyToken` and the token of a mailed link get the same error. */
         MfaTokenInvalidErrorResponse: {
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "MFA_TOKEN_INVALID";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            statusCode: number;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            statusCode: components["schemas"]["ErrorStatusCode"];
+            requestId: components["schemas"]["ErrorRequestId"];
         };
-        /**
-         * @description The `mfaToken` has expired (after 10 minutes by default). Go back to the operation that issued it, and get a new one.
-         * @example {
-         *       "code": "MFA_TOKEN_EXPIRED",
-         *       "message": "This mfaToken has expired. Please start again.",
-         *       "statusCode": 400,
-         *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90"
-         *     }
-         */
+        /** @description The `mfaToken` has expired (after 10 minutes by default). Go back to the operation that issued it, and get a new one. */
         MfaTokenExpiredErrorResponse: {
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "MFA_TOKEN_EXPIRED";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            statusCode: number;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            statusCode: components["schemas"]["ErrorStatusCode"];
+            requestId: components["schemas"]["ErrorRequestId"];
         };
-        /**
-         * @description The `mfaToken` is valid but belongs to another flow: for example, a set-up token was sent to sign-in. This is a mistake in the client. The token stays valid for the operation it was issued for, and no try is used.
-         * @example {
-         *       "code": "MFA_WRONG_PURPOSE",
-         *       "message": "This mfaToken was issued for another step. Send it to the operation it was issued for.",
-         *       "statusCode": 400,
-         *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90"
-         *     }
-         */
+        /** @description The `mfaToken` is valid but belongs to another flow: for example, a set-up token was sent to sign-in. This is a mistake in the client. The token stays valid for the operation it was issued for, and no try is used. */
         MfaWrongPurposeErrorResponse: {
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "MFA_WRONG_PURPOSE";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            statusCode: number;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            statusCode: components["schemas"]["ErrorStatusCode"];
+            requestId: components["schemas"]["ErrorRequestId"];
         };
-        /**
-         * @description The code is wrong, has an impossible form, is out of date or was already used. One try is used: `attemptsRemaining` says how many are left. Ask for the code again with the same `mfaToken`. `reason: already_used` means that the code was right but had been used before: wait `retryAfter` seconds for the next one.
-         * @example {
-         *       "code": "INVALID_MFA_CODE",
-         *       "message": "The code is not correct. Check it and try again.",
-         *       "statusCode": 400,
-         *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90",
-         *       "attemptsRemaining": 4
-         *     }
-         */
+        /** @description The code is wrong, has an impossible form, is out of date or was already used. One try is used: `attemptsRemaining` says how many are left. Ask for the code again with the same `mfaToken`. `reason: already_used` means that the code was right but had been used before: wait `retryAfter` seconds for the next one. */
         InvalidMfaCodeErrorResponse: {
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "INVALID_MFA_CODE";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            statusCode: number;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            statusCode: components["schemas"]["ErrorStatusCode"];
+            requestId: components["schemas"]["ErrorRequestId"];
             /**
              * Format: int32
              * @description How many more codes this challenge accepts. 0 means that it is over: start again.
@@ -2298,91 +2150,38 @@ export interface components {
              */
             retryAfter?: number;
         };
-        /**
-         * @description Another method of the same kind has this name. Nothing changed. Ask for another name.
-         * @example {
-         *       "code": "NAME_TAKEN",
-         *       "message": "This name is taken. Choose another one.",
-         *       "statusCode": 400,
-         *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90"
-         *     }
-         */
+        /** @description Another method of the same kind has this name. Nothing changed. Ask for another name. */
         NameTakenErrorResponse: {
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "NAME_TAKEN";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            statusCode: number;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            statusCode: components["schemas"]["ErrorStatusCode"];
+            requestId: components["schemas"]["ErrorRequestId"];
         };
-        /**
-         * @description The set-up that this `mfaToken` confirms no longer exists: its secret expired, or a later set-up replaced it. Begin again with `POST /identity/mfa/setup` and scan the new QR code.
-         * @example {
-         *       "code": "AUTHENTICATOR_NOT_CONFIGURED",
-         *       "message": "No authenticator app is being set up on this account. Start the set-up again.",
-         *       "statusCode": 400,
-         *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90"
-         *     }
-         */
+        /** @description The set-up that this `mfaToken` confirms no longer exists: its secret expired, or a later set-up replaced it. Begin again with `POST /identity/mfa/setup` and scan the new QR code. */
         AuthenticatorNotConfiguredErrorResponse: {
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "AUTHENTICATOR_NOT_CONFIGURED";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            statusCode: number;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            statusCode: components["schemas"]["ErrorStatusCode"];
+            requestId: components["schemas"]["ErrorRequestId"];
         };
-        /**
-         * @description The code is right for another time within 10 minutes: the clock of the device that made it is wrong. Only a signed-in caller gets this error. One try is used. Ask the user to set the device's clock automatically, then ask for the next code with the same `mfaToken`.
-         * @example {
-         *       "code": "AUTHENTICATOR_CLOCK_OFF",
-         *       "message": "The code is right for another time. Set the clock of the authenticator's device automatically and try again.",
-         *       "statusCode": 400,
-         *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90",
-         *       "attemptsRemaining": 4,
-         *       "offsetSeconds": -120
-         *     }
-         */
+        /** @description The code is right for another time within 10 minutes: the clock of the device that made it is wrong. Only a signed-in caller gets this error. One try is used. Ask the user to set the device's clock automatically, then ask for the next code with the same `mfaToken`. */
         AuthenticatorClockOffErrorResponse: {
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "AUTHENTICATOR_CLOCK_OFF";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            statusCode: number;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            statusCode: components["schemas"]["ErrorStatusCode"];
+            requestId: components["schemas"]["ErrorRequestId"];
             /**
              * Format: int32
              * @description How many more codes this challenge accepts. 0 means that it is over: start again.
@@ -2394,835 +2193,336 @@ export interface components {
              */
             offsetSeconds: number;
         };
-        /**
-         * @description `method` names no MFA method, or one that this step does not accept: `recovery_code` cannot be set up, and `passkey` is removed with `DELETE /identity/mfa/methods/{factorId}`.
-         * @example {
-         *       "code": "INVALID_MFA_METHOD",
-         *       "message": "This MFA method cannot be used here. Choose another method.",
-         *       "statusCode": 400,
-         *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90"
-         *     }
-         */
+        /** @description `method` names no MFA method, or one that this step does not accept: `recovery_code` cannot be set up, and `passkey` is removed with `DELETE /identity/mfa/methods/{factorId}`. */
         InvalidMfaMethodErrorResponse: {
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "INVALID_MFA_METHOD";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            statusCode: number;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            statusCode: components["schemas"]["ErrorStatusCode"];
+            requestId: components["schemas"]["ErrorRequestId"];
         };
-        /**
-         * @description The credential does not verify. It was made for other options or by another site, its passkey is not of this account or was copied, or it lacks the required user verification. One try is used, and the options with it. Request new ones with the same `mfaToken`, or begin again if that is not possible.
-         * @example {
-         *       "code": "PASSKEY_REFUSED",
-         *       "message": "The passkey was not accepted. Ask for new options and try again.",
-         *       "statusCode": 400,
-         *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90",
-         *       "attemptsRemaining": 4
-         *     }
-         */
+        /** @description The credential does not verify. It was made for other options or by another site, its passkey is not of this account or was copied, or it lacks the required user verification. One try is used, and the options with it. Request new ones with the same `mfaToken`, or begin again if that is not possible. */
         PasskeyRefusedErrorResponse: {
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "PASSKEY_REFUSED";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            statusCode: number;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            statusCode: components["schemas"]["ErrorStatusCode"];
+            requestId: components["schemas"]["ErrorRequestId"];
             /**
              * Format: int32
              * @description How many more tries this challenge allows. 0 means that it is over: start again.
              */
             attemptsRemaining: number;
         };
-        /**
-         * @description The server does not offer this method: SMS is off or does not reach this country, or the account has no mailbox. Offer the other methods. The operator can change this.
-         * @example {
-         *       "code": "MFA_METHOD_UNAVAILABLE",
-         *       "message": "This MFA method is not offered here. Choose another method.",
-         *       "statusCode": 400,
-         *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90"
-         *     }
-         */
+        /** @description The server does not offer this method: SMS is off or does not reach this country, or the account has no mailbox. Offer the other methods. The operator can change this. */
         MfaMethodUnavailableErrorResponse: {
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "MFA_METHOD_UNAVAILABLE";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            statusCode: number;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            statusCode: components["schemas"]["ErrorStatusCode"];
+            requestId: components["schemas"]["ErrorRequestId"];
         };
-        /**
-         * @description The challenge waits for a method that sends no code, such as an app or a passkey. Ask for that method, or switch to `email`.
-         * @example {
-         *       "code": "RESEND_ONLY_FOR_EMAIL",
-         *       "message": "Only codes by e-mail or SMS can be sent again. Use your authenticator app or passkey.",
-         *       "statusCode": 400,
-         *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90"
-         *     }
-         */
+        /** @description The challenge waits for a method that sends no code, such as an app or a passkey. Ask for that method, or switch to `email`. */
         ResendOnlyForEmailErrorResponse: {
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "RESEND_ONLY_FOR_EMAIL";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            statusCode: number;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            statusCode: components["schemas"]["ErrorStatusCode"];
+            requestId: components["schemas"]["ErrorRequestId"];
         };
-        /**
-         * @description The `registrationToken` is unknown, malformed or already used. Register again, or sign in if the account exists already.
-         * @example {
-         *       "code": "REGISTRATION_TOKEN_INVALID",
-         *       "message": "This registrationToken is not valid or was already used. Please register again.",
-         *       "statusCode": 400,
-         *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90"
-         *     }
-         */
+        /** @description The `registrationToken` is unknown, malformed or already used. Register again, or sign in if the account exists already. */
         RegistrationTokenInvalidErrorResponse: {
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "REGISTRATION_TOKEN_INVALID";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            statusCode: number;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            statusCode: components["schemas"]["ErrorStatusCode"];
+            requestId: components["schemas"]["ErrorRequestId"];
         };
-        /**
-         * @description The `registrationToken` has expired. Register again to get a new mail.
-         * @example {
-         *       "code": "REGISTRATION_TOKEN_EXPIRED",
-         *       "message": "This registration has expired. Please register again.",
-         *       "statusCode": 400,
-         *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90"
-         *     }
-         */
+        /** @description The `registrationToken` has expired. Register again to get a new mail. */
         RegistrationTokenExpiredErrorResponse: {
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "REGISTRATION_TOKEN_EXPIRED";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            statusCode: number;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            statusCode: components["schemas"]["ErrorStatusCode"];
+            requestId: components["schemas"]["ErrorRequestId"];
         };
-        /**
-         * @description The code is not the one that was mailed for this `registrationToken`. One try is used: `attemptsRemaining` says how many are left. A code belongs to one registration: the code of an earlier mail does not fit a later token.
-         * @example {
-         *       "code": "INVALID_REGISTRATION_CODE",
-         *       "message": "The code is not correct. Check the latest e-mail and try again.",
-         *       "statusCode": 400,
-         *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90",
-         *       "attemptsRemaining": 4
-         *     }
-         */
+        /** @description The code is not the one that was mailed for this `registrationToken`. One try is used: `attemptsRemaining` says how many are left. A code belongs to one registration: the code of an earlier mail does not fit a later token. */
         InvalidRegistrationCodeErrorResponse: {
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "INVALID_REGISTRATION_CODE";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            statusCode: number;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            statusCode: components["schemas"]["ErrorStatusCode"];
+            requestId: components["schemas"]["ErrorRequestId"];
             /**
              * Format: int32
              * @description How many more codes this registration accepts. 0 means that it is over: register again.
              */
             attemptsRemaining: number;
         };
-        /**
-         * @description The link or the code does not work: it was used, a newer mail replaced it, or it never existed. Request a new mail with `POST /identity/password/forgot`.
-         * @example {
-         *       "code": "RESET_TOKEN_INVALID",
-         *       "message": "This link or code is not valid or was already used. Please ask for a new mail.",
-         *       "statusCode": 400,
-         *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90"
-         *     }
-         */
+        /** @description The link or the code does not work: it was used, a newer mail replaced it, or it never existed. Request a new mail with `POST /identity/password/forgot`. */
         ResetTokenInvalidErrorResponse: {
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "RESET_TOKEN_INVALID";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            statusCode: number;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            statusCode: components["schemas"]["ErrorStatusCode"];
+            requestId: components["schemas"]["ErrorRequestId"];
         };
-        /**
-         * @description The link or the code has expired. Request a new mail with `POST /identity/password/forgot`.
-         * @example {
-         *       "code": "RESET_TOKEN_EXPIRED",
-         *       "message": "This link or code has expired. Please ask for a new mail.",
-         *       "statusCode": 400,
-         *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90"
-         *     }
-         */
+        /** @description The link or the code has expired. Request a new mail with `POST /identity/password/forgot`. */
         ResetTokenExpiredErrorResponse: {
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "RESET_TOKEN_EXPIRED";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            statusCode: number;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            statusCode: components["schemas"]["ErrorStatusCode"];
+            requestId: components["schemas"]["ErrorRequestId"];
         };
-        /**
-         * @description The code is not the one of the newest mail to this address. One try is used: `attemptsRemaining` says how many are left. The link of the mail still works.
-         * @example {
-         *       "code": "INVALID_RESET_CODE",
-         *       "message": "The code is not correct. Check the latest e-mail and try again.",
-         *       "statusCode": 400,
-         *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90",
-         *       "attemptsRemaining": 4
-         *     }
-         */
+        /** @description The code is not the one of the newest mail to this address. One try is used: `attemptsRemaining` says how many are left. The link of the mail still works. */
         InvalidResetCodeErrorResponse: {
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "INVALID_RESET_CODE";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            statusCode: number;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            statusCode: components["schemas"]["ErrorStatusCode"];
+            requestId: components["schemas"]["ErrorRequestId"];
             /**
              * Format: int32
              * @description How many more codes this mail accepts. 0 means that only its link works.
              */
             attemptsRemaining: number;
         };
-        /**
-         * @description Nothing waits for a code in this session: no new address was asked for, or its code was used, or another request took its place, or somebody else has proved the address since. Ask for it with `POST /identity/me/email`.
-         * @example {
-         *       "code": "EMAIL_CHANGE_INVALID",
-         *       "message": "No new address waits for this code. Please ask for it again.",
-         *       "statusCode": 400,
-         *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90"
-         *     }
-         */
+        /** @description Nothing waits for a code in this session: no new address was asked for, or its code was used, or another request took its place, or somebody else has proved the address since. Ask for it with `POST /identity/me/email`. */
         EmailChangeInvalidErrorResponse: {
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "EMAIL_CHANGE_INVALID";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            statusCode: number;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            statusCode: components["schemas"]["ErrorStatusCode"];
+            requestId: components["schemas"]["ErrorRequestId"];
         };
-        /**
-         * @description The code was good but is too old. Ask for the new address again with `POST /identity/me/email`.
-         * @example {
-         *       "code": "EMAIL_CHANGE_EXPIRED",
-         *       "message": "This code has expired. Please ask for the new address again.",
-         *       "statusCode": 400,
-         *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90"
-         *     }
-         */
+        /** @description The code was good but is too old. Ask for the new address again with `POST /identity/me/email`. */
         EmailChangeExpiredErrorResponse: {
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "EMAIL_CHANGE_EXPIRED";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            statusCode: number;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            statusCode: components["schemas"]["ErrorStatusCode"];
+            requestId: components["schemas"]["ErrorRequestId"];
         };
-        /**
-         * @description The code is not the one of the newest mail to the new address. One try is spent: `attemptsRemaining` says how many are left.
-         * @example {
-         *       "code": "INVALID_EMAIL_CHANGE_CODE",
-         *       "message": "The code is not correct. Check the latest e-mail to the new address and try again.",
-         *       "statusCode": 400,
-         *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90",
-         *       "attemptsRemaining": 4
-         *     }
-         */
+        /** @description The code is not the one of the newest mail to the new address. One try is spent: `attemptsRemaining` says how many are left. */
         InvalidEmailChangeCodeErrorResponse: {
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "INVALID_EMAIL_CHANGE_CODE";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            statusCode: number;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            statusCode: components["schemas"]["ErrorStatusCode"];
+            requestId: components["schemas"]["ErrorRequestId"];
             /**
              * Format: int32
              * @description How many more codes this request takes. 0 means that it is dead: ask for the address again.
              */
             attemptsRemaining: number;
         };
-        /**
-         * @description The link works no more: it was used, or the link of an earlier change was, or there never was one. A user who cannot sign in asks the operator for help.
-         * @example {
-         *       "code": "UNDO_TOKEN_INVALID",
-         *       "message": "This link is not valid or was already used. Please open the link of the earliest e-mail about a changed address.",
-         *       "statusCode": 400,
-         *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90"
-         *     }
-         */
+        /** @description The link works no more: it was used, or the link of an earlier change was, or there never was one. A user who cannot sign in asks the operator for help. */
         UndoTokenInvalidErrorResponse: {
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "UNDO_TOKEN_INVALID";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            statusCode: number;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            statusCode: components["schemas"]["ErrorStatusCode"];
+            requestId: components["schemas"]["ErrorRequestId"];
         };
-        /**
-         * @description The link was good but is too old. Only the operator can help now.
-         * @example {
-         *       "code": "UNDO_TOKEN_EXPIRED",
-         *       "message": "This link has expired: an address can be restored for 72 hours. Please ask the operator for help.",
-         *       "statusCode": 400,
-         *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90"
-         *     }
-         */
+        /** @description The link was good but is too old. Only the operator can help now. */
         UndoTokenExpiredErrorResponse: {
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "UNDO_TOKEN_EXPIRED";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            statusCode: number;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            statusCode: components["schemas"]["ErrorStatusCode"];
+            requestId: components["schemas"]["ErrorRequestId"];
         };
-        /**
-         * @description The address is unknown or the password is wrong. The answer is the same for both, in words and in time, so that nobody can find out who has an account. Ask for both again. After several failures the answer becomes `TOO_MANY_PASSWORD_ATTEMPTS`.
-         * @example {
-         *       "code": "INVALID_CREDENTIALS",
-         *       "message": "The e-mail address or the password is not correct. Please check both and try again.",
-         *       "statusCode": 401,
-         *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90"
-         *     }
-         */
+        /** @description The address is unknown or the password is wrong. The answer is the same for both, in words and in time, so that nobody can find out who has an account. Ask for both again. After several failures the answer becomes `TOO_MANY_PASSWORD_ATTEMPTS`. */
         InvalidCredentialsErrorResponse: {
             /** @enum {string} */
             code: "INVALID_CREDENTIALS";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            statusCode: number;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            statusCode: components["schemas"]["ErrorStatusCode"];
+            requestId: components["schemas"]["ErrorRequestId"];
         };
-        /**
-         * @description No bearer was sent, or it is malformed, forged or of another kind, or its session has ended (by a sign-out, a reused refresh token, a first MFA method, or an administrator). A refresh does not help: sign in again.
-         * @example {
-         *       "code": "TOKEN_INVALID",
-         *       "message": "The token is missing or not valid. Please sign in again.",
-         *       "statusCode": 401,
-         *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90"
-         *     }
-         */
+        /** @description No bearer was sent, or it is malformed, forged or of another kind, or its session has ended (by a sign-out, a reused refresh token, a first MFA method, or an administrator). A refresh does not help: sign in again. */
         TokenInvalidErrorResponse: {
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "TOKEN_INVALID";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            statusCode: number;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            statusCode: components["schemas"]["ErrorStatusCode"];
+            requestId: components["schemas"]["ErrorRequestId"];
         };
-        /**
-         * @description The access token has expired (after 15 minutes by default). Get a new one with `POST /identity/token/refresh` and repeat the request. If the refresh operation itself answers this, the session has ended: sign in again.
-         * @example {
-         *       "code": "TOKEN_EXPIRED",
-         *       "message": "The token has expired. Refresh it, or sign in again.",
-         *       "statusCode": 401,
-         *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90"
-         *     }
-         */
+        /** @description The access token has expired (after 15 minutes by default). Get a new one with `POST /identity/token/refresh` and repeat the request. If the refresh operation itself answers this, the session has ended: sign in again. */
         TokenExpiredErrorResponse: {
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "TOKEN_EXPIRED";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            statusCode: number;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            statusCode: components["schemas"]["ErrorStatusCode"];
+            requestId: components["schemas"]["ErrorRequestId"];
         };
-        /**
-         * @description The bearer is valid, but its sign-in is too old, or was made without the second factor that the account has now (RFC 9470). Give fresh proof with `POST /identity/step-up`, or sign in again with the second factor. Then repeat the request with the new access token. A refresh does not help.
-         * @example {
-         *       "code": "INSUFFICIENT_USER_AUTHENTICATION",
-         *       "message": "This needs fresh proof of who you are. Step up or sign in again, and repeat the request.",
-         *       "statusCode": 401,
-         *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90",
-         *       "maxAge": 600
-         *     }
-         */
+        /** @description The bearer is valid, but its sign-in is too old, or was made without the second factor that the account has now (RFC 9470). Give fresh proof with `POST /identity/step-up`, or sign in again with the second factor. Then repeat the request with the new access token. A refresh does not help. */
         InsufficientUserAuthenticationErrorResponse: {
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "INSUFFICIENT_USER_AUTHENTICATION";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            statusCode: number;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            statusCode: components["schemas"]["ErrorStatusCode"];
+            requestId: components["schemas"]["ErrorRequestId"];
             /**
              * Format: int32
              * @description The greatest age of a sign-in that this operation accepts, in seconds. Equal to `max_age` in WWW-Authenticate.
              */
             maxAge: number;
         };
-        /**
-         * @description The key in X-API-Key is mistyped, unknown, expired or deleted. Check that it was copied completely. Keys cannot be renewed: an administrator makes a new one.
-         * @example {
-         *       "code": "API_KEY_INVALID",
-         *       "message": "The API key is missing or not valid. Check the X-API-Key header, or ask an administrator for a new key.",
-         *       "statusCode": 401,
-         *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90"
-         *     }
-         */
+        /** @description The key in X-API-Key is mistyped, unknown, expired or deleted. Check that it was copied completely. Keys cannot be renewed: an administrator makes a new one. */
         ApiKeyInvalidErrorResponse: {
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "API_KEY_INVALID";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            statusCode: number;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            statusCode: components["schemas"]["ErrorStatusCode"];
+            requestId: components["schemas"]["ErrorRequestId"];
         };
-        /**
-         * @description The caller is not an administrator, or the maker of the API key no longer is one. Signing in again does not help.
-         * @example {
-         *       "code": "FORBIDDEN",
-         *       "message": "This needs the administrator role. Ask an administrator to do it or to give you the role.",
-         *       "statusCode": 403,
-         *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90"
-         *     }
-         */
+        /** @description The caller is not an administrator, or the maker of the API key no longer is one. Signing in again does not help. */
         ForbiddenErrorResponse: {
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "FORBIDDEN";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            statusCode: number;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            statusCode: components["schemas"]["ErrorStatusCode"];
+            requestId: components["schemas"]["ErrorRequestId"];
         };
-        /**
-         * @description The credentials are valid but lack the scope in `scope`. WWW-Authenticate says the same. Use an API key with that scope.
-         * @example {
-         *       "code": "INSUFFICIENT_SCOPE",
-         *       "message": "The credentials do not carry the scope this needs. Use an API key that has the scope named in scope.",
-         *       "statusCode": 403,
-         *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90",
-         *       "scope": "tokens:validate"
-         *     }
-         */
+        /** @description The credentials are valid but lack the scope in `scope`. WWW-Authenticate says the same. Use an API key with that scope. */
         InsufficientScopeErrorResponse: {
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "INSUFFICIENT_SCOPE";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            statusCode: number;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            statusCode: components["schemas"]["ErrorStatusCode"];
+            requestId: components["schemas"]["ErrorRequestId"];
             /** @description The scope that is missing. */
             scope: string;
         };
-        /**
-         * @description The method was added after this session began, at a time when the session had no fresh proof. So it cannot prove who is in the session. Step up with a method that is older than the session, or sign in again.
-         * @example {
-         *       "code": "MFA_METHOD_TOO_NEW",
-         *       "message": "This method was added after this session began. Use an older method, or sign in again.",
-         *       "statusCode": 403,
-         *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90"
-         *     }
-         */
+        /** @description The method was added after this session began, at a time when the session had no fresh proof. So it cannot prove who is in the session. Step up with a method that is older than the session, or sign in again. */
         MfaMethodTooNewErrorResponse: {
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "MFA_METHOD_TOO_NEW";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            statusCode: number;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            statusCode: components["schemas"]["ErrorStatusCode"];
+            requestId: components["schemas"]["ErrorRequestId"];
         };
-        /**
-         * @description Too many wrong codes since the last right one have locked this method (50 by default). Sign-in still asks for it. Sign in with another method or a recovery code, which also unlocks it, or ask an administrator to unlock it. Waiting does not help.
-         * @example {
-         *       "code": "MFA_METHOD_LOCKED",
-         *       "message": "This method is locked after too many wrong codes. Use another method or ask an administrator for help.",
-         *       "statusCode": 403,
-         *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90"
-         *     }
-         */
+        /** @description Too many wrong codes since the last right one have locked this method (50 by default). Sign-in still asks for it. Sign in with another method or a recovery code, which also unlocks it, or ask an administrator to unlock it. Waiting does not help. */
         MfaMethodLockedErrorResponse: {
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "MFA_METHOD_LOCKED";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            statusCode: number;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            statusCode: components["schemas"]["ErrorStatusCode"];
+            requestId: components["schemas"]["ErrorRequestId"];
         };
-        /**
-         * @description A policy of the organisation demands a second factor, and this is the last method that is on. Set up another one first, or ask an owner of the organisation to end the policy.
-         * @example {
-         *       "code": "MFA_ENFORCED",
-         *       "message": "Your organisation demands a second factor. Set up another method before you turn this one off.",
-         *       "statusCode": 403,
-         *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90"
-         *     }
-         */
+        /** @description A policy of the organisation demands a second factor, and this is the last method that is on. Set up another one first, or ask an owner of the organisation to end the policy. */
         MfaEnforcedErrorResponse: {
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "MFA_ENFORCED";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            statusCode: number;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            statusCode: components["schemas"]["ErrorStatusCode"];
+            requestId: components["schemas"]["ErrorRequestId"];
         };
-        /**
-         * @description The account was deleted between two steps of a flow. Discard the tokens and start from the beginning.
-         * @example {
-         *       "code": "USER_NOT_FOUND",
-         *       "message": "This account no longer exists. Please register again.",
-         *       "statusCode": 404,
-         *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90"
-         *     }
-         */
+        /** @description The account was deleted between two steps of a flow. Discard the tokens and start from the beginning. */
         UserNotFoundErrorResponse: {
             /** @enum {string} */
             code: "USER_NOT_FOUND";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            statusCode: number;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            statusCode: components["schemas"]["ErrorStatusCode"];
+            requestId: components["schemas"]["ErrorRequestId"];
         };
-        /**
-         * @description The account has no method with this id. It may have been removed meanwhile. Read `GET /identity/mfa/methods` again.
-         * @example {
-         *       "code": "FACTOR_NOT_FOUND",
-         *       "message": "There is no MFA method with this id on your account. List the methods to find the right one.",
-         *       "statusCode": 404,
-         *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90"
-         *     }
-         */
+        /** @description The account has no method with this id. It may have been removed meanwhile. Read `GET /identity/mfa/methods` again. */
         FactorNotFoundErrorResponse: {
             /** @enum {string} */
             code: "FACTOR_NOT_FOUND";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            statusCode: number;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            statusCode: components["schemas"]["ErrorStatusCode"];
+            requestId: components["schemas"]["ErrorRequestId"];
         };
-        /**
-         * @description The account has no open session with this id: it has ended, or never existed. Somebody who ends a session twice gets this error: treat it as done.
-         * @example {
-         *       "code": "SESSION_NOT_FOUND",
-         *       "message": "There is no open session with this id. List the sessions to find the right one.",
-         *       "statusCode": 404,
-         *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90"
-         *     }
-         */
+        /** @description The account has no open session with this id: it has ended, or never existed. Somebody who ends a session twice gets this error: treat it as done. */
         SessionNotFoundErrorResponse: {
             /** @enum {string} */
             code: "SESSION_NOT_FOUND";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            statusCode: number;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            statusCode: components["schemas"]["ErrorStatusCode"];
+            requestId: components["schemas"]["ErrorRequestId"];
         };
-        /**
-         * @description No live key has this id: it was deleted, expired and was removed, or never existed. Somebody who deletes a key twice gets this error: treat it as done.
-         * @example {
-         *       "code": "API_KEY_NOT_FOUND",
-         *       "message": "There is no API key with this id. List the keys to find the right one.",
-         *       "statusCode": 404,
-         *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90"
-         *     }
-         */
+        /** @description No live key has this id: it was deleted, expired and was removed, or never existed. Somebody who deletes a key twice gets this error: treat it as done. */
         ApiKeyNotFoundErrorResponse: {
             /** @enum {string} */
             code: "API_KEY_NOT_FOUND";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            statusCode: number;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            statusCode: components["schemas"]["ErrorStatusCode"];
+            requestId: components["schemas"]["ErrorRequestId"];
         };
         /**
          * @description No operation has this path, so no operation lists this error. Check the path and the base URL.
@@ -3236,18 +2536,9 @@ export interface components {
         NotFoundErrorResponse: {
             /** @enum {string} */
             code: "NOT_FOUND";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            statusCode: number;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            statusCode: components["schemas"]["ErrorStatusCode"];
+            requestId: components["schemas"]["ErrorRequestId"];
         };
         /**
          * @description The path exists, but not with this HTTP method. The header Allow names the methods it accepts. No operation lists this error.
@@ -3261,562 +2552,229 @@ export interface components {
         MethodNotAllowedErrorResponse: {
             /** @enum {string} */
             code: "METHOD_NOT_ALLOWED";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            statusCode: number;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            statusCode: components["schemas"]["ErrorStatusCode"];
+            requestId: components["schemas"]["ErrorRequestId"];
         };
-        /**
-         * @description The server would have no administrator left. Make somebody else an administrator first: `countersign user promote`.
-         * @example {
-         *       "code": "LAST_ADMINISTRATOR",
-         *       "message": "This is the last administrator. Make somebody else an administrator first.",
-         *       "statusCode": 409,
-         *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90"
-         *     }
-         */
+        /** @description The server would have no administrator left. Make somebody else an administrator first: `countersign user promote`. */
         LastAdministratorErrorResponse: {
             /** @enum {string} */
             code: "LAST_ADMINISTRATOR";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            statusCode: number;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            statusCode: components["schemas"]["ErrorStatusCode"];
+            requestId: components["schemas"]["ErrorRequestId"];
         };
-        /**
-         * @description The caller has as many live keys as one user may have (20 by default). Delete one first. Expired keys do not count.
-         * @example {
-         *       "code": "API_KEY_LIMIT",
-         *       "message": "You have reached the limit of live API keys. Delete one that is no longer needed and try again.",
-         *       "statusCode": 409,
-         *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90"
-         *     }
-         */
+        /** @description The caller has as many live keys as one user may have (20 by default). Delete one first. Expired keys do not count. */
         ApiKeyLimitErrorResponse: {
             /** @enum {string} */
             code: "API_KEY_LIMIT";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            statusCode: number;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            statusCode: components["schemas"]["ErrorStatusCode"];
+            requestId: components["schemas"]["ErrorRequestId"];
         };
-        /**
-         * @description The body did not begin within 5 seconds, or came with less than 500 bytes a second. The connection is closed. Send the request again.
-         * @example {
-         *       "code": "REQUEST_TIMEOUT",
-         *       "message": "The request body did not arrive in time. Send the complete request again.",
-         *       "statusCode": 408,
-         *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90"
-         *     }
-         */
+        /** @description The body did not begin within 5 seconds, or came with less than 500 bytes a second. The connection is closed. Send the request again. */
         RequestTimeoutErrorResponse: {
             /** @enum {string} */
             code: "REQUEST_TIMEOUT";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            statusCode: number;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            statusCode: components["schemas"]["ErrorStatusCode"];
+            requestId: components["schemas"]["ErrorRequestId"];
         };
-        /**
-         * @description The body is larger than the server reads (16 KiB by default). No request of this API needs that much.
-         * @example {
-         *       "code": "PAYLOAD_TOO_LARGE",
-         *       "message": "The request body is too large. Send a smaller one.",
-         *       "statusCode": 413,
-         *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90"
-         *     }
-         */
+        /** @description The body is larger than the server reads (16 KiB by default). No request of this API needs that much. */
         PayloadTooLargeErrorResponse: {
             /** @enum {string} */
             code: "PAYLOAD_TOO_LARGE";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            statusCode: number;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            statusCode: components["schemas"]["ErrorStatusCode"];
+            requestId: components["schemas"]["ErrorRequestId"];
         };
-        /**
-         * @description The Content-Type of the body is missing or is not `application/json`.
-         * @example {
-         *       "code": "UNSUPPORTED_MEDIA_TYPE",
-         *       "message": "The request body must be JSON. Send it with Content-Type: application/json.",
-         *       "statusCode": 415,
-         *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90"
-         *     }
-         */
+        /** @description The Content-Type of the body is missing or is not `application/json`. */
         UnsupportedMediaTypeErrorResponse: {
             /** @enum {string} */
             code: "UNSUPPORTED_MEDIA_TYPE";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            statusCode: number;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            statusCode: components["schemas"]["ErrorStatusCode"];
+            requestId: components["schemas"]["ErrorRequestId"];
         };
-        /**
-         * @description All tries of this challenge are used (5 by default), or the method must wait after wrong codes in several challenges. Even a right code is refused. Start a new flow after `retryAfter` seconds. If only this challenge is used up, that is at once. Another `mfaToken` does not shorten a longer wait.
-         * @example {
-         *       "code": "TOO_MANY_MFA_ATTEMPTS",
-         *       "message": "Too many wrong codes. Wait for the time given in retryAfter and start again.",
-         *       "statusCode": 429,
-         *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90",
-         *       "retryAfter": 30
-         *     }
-         */
+        /** @description All tries of this challenge are used (5 by default), or the method must wait after wrong codes in several challenges. Even a right code is refused. Start a new flow after `retryAfter` seconds. If only this challenge is used up, that is at once. Another `mfaToken` does not shorten a longer wait. */
         TooManyMfaAttemptsErrorResponse: {
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "TOO_MANY_MFA_ATTEMPTS";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            statusCode: number;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            statusCode: components["schemas"]["ErrorStatusCode"];
+            requestId: components["schemas"]["ErrorRequestId"];
             /**
              * Format: int32
              * @description Seconds until a new challenge is accepted. Equal to the header Retry-After.
              */
             retryAfter: number;
         };
-        /**
-         * @description The account has reached its limit of code mails (6 an hour, 20 a day by default). Mails for sign-ins and set-ups have one limit, and mails for everything else that its sessions begin have another. Wait `retryAfter` seconds, use a code that was already mailed, or switch to the authenticator.
-         * @example {
-         *       "code": "TOO_MANY_MFA_EMAILS",
-         *       "message": "Too many codes were sent to this account. Wait for the time given in retryAfter and try again.",
-         *       "statusCode": 429,
-         *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90",
-         *       "retryAfter": 1800
-         *     }
-         */
+        /** @description The account has reached its limit of code mails (6 an hour, 20 a day by default). Mails for sign-ins and set-ups have one limit, and mails for everything else that its sessions begin have another. Wait `retryAfter` seconds, use a code that was already mailed, or switch to the authenticator. */
         TooManyMfaEmailsErrorResponse: {
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "TOO_MANY_MFA_EMAILS";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            statusCode: number;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            statusCode: components["schemas"]["ErrorStatusCode"];
+            requestId: components["schemas"]["ErrorRequestId"];
             /**
              * Format: int32
              * @description Seconds until the next code mail may be sent. Equal to the header Retry-After.
              */
             retryAfter: number;
         };
-        /**
-         * @description The account or its number has reached its limit of SMS (4 an hour, 6 a day by default). SMS for sign-ins and set-ups have one limit, and SMS for everything else that its sessions begin have another. Wait `retryAfter` seconds, use a code that was already sent, or switch to another method.
-         * @example {
-         *       "code": "TOO_MANY_MFA_SMS",
-         *       "message": "Too many SMS were sent to this account or number. Wait for the time given in retryAfter or use another method.",
-         *       "statusCode": 429,
-         *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90",
-         *       "retryAfter": 1800
-         *     }
-         */
+        /** @description The account or its number has reached its limit of SMS (4 an hour, 6 a day by default). SMS for sign-ins and set-ups have one limit, and SMS for everything else that its sessions begin have another. Wait `retryAfter` seconds, use a code that was already sent, or switch to another method. */
         TooManyMfaSmsErrorResponse: {
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "TOO_MANY_MFA_SMS";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            statusCode: number;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            statusCode: components["schemas"]["ErrorStatusCode"];
+            requestId: components["schemas"]["ErrorRequestId"];
             /**
              * Format: int32
              * @description Seconds until the next SMS may be sent. Equal to the header Retry-After.
              */
             retryAfter: number;
         };
-        /**
-         * @description This challenge has used all its resends (3 by default, including switches to `email`). If the mailbox receives nothing, check the address and the spam folder, then start again after `retryAfter` seconds.
-         * @example {
-         *       "code": "MAX_RESEND_LIMIT",
-         *       "message": "The code cannot be sent again for this mfaToken. Wait for the time given in retryAfter and start again.",
-         *       "statusCode": 429,
-         *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90",
-         *       "retryAfter": 300
-         *     }
-         */
+        /** @description This challenge has used all its resends (3 by default, including switches to `email`). If the mailbox receives nothing, check the address and the spam folder, then start again after `retryAfter` seconds. */
         MaxResendLimitErrorResponse: {
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "MAX_RESEND_LIMIT";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            statusCode: number;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            statusCode: components["schemas"]["ErrorStatusCode"];
+            requestId: components["schemas"]["ErrorRequestId"];
             /**
              * Format: int32
              * @description Seconds until a new challenge may be started. Equal to the header Retry-After.
              */
             retryAfter: number;
         };
-        /**
-         * @description The last code of this challenge was sent too recently (60 seconds by default, doubled with each resend). That code stays valid. Offer the button again after `retryAfter` seconds.
-         * @example {
-         *       "code": "RESEND_COOLDOWN",
-         *       "message": "A code was sent a moment ago. Check your inbox, or wait for the time given in retryAfter and try again.",
-         *       "statusCode": 429,
-         *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90",
-         *       "retryAfter": 42
-         *     }
-         */
+        /** @description The last code of this challenge was sent too recently (60 seconds by default, doubled with each resend). That code stays valid. Offer the button again after `retryAfter` seconds. */
         ResendCooldownErrorResponse: {
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "RESEND_COOLDOWN";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            statusCode: number;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            statusCode: components["schemas"]["ErrorStatusCode"];
+            requestId: components["schemas"]["ErrorRequestId"];
             /**
              * Format: int32
              * @description Seconds until the next resend is allowed. Equal to the header Retry-After.
              */
             retryAfter: number;
         };
-        /**
-         * @description Too many wrong passwords for this address came from this network. The password of this call was not checked. The wait doubles with each further failure, up to 15 minutes by default. It is the same whether or not the address has an account.
-         * @example {
-         *       "code": "TOO_MANY_PASSWORD_ATTEMPTS",
-         *       "message": "Too many wrong passwords. Wait for the time given in retryAfter and try again.",
-         *       "statusCode": 429,
-         *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90",
-         *       "retryAfter": 8
-         *     }
-         */
+        /** @description Too many wrong passwords for this address came from this network. The password of this call was not checked. The wait doubles with each further failure, up to 15 minutes by default. It is the same whether or not the address has an account. */
         TooManyPasswordAttemptsErrorResponse: {
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "TOO_MANY_PASSWORD_ATTEMPTS";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            statusCode: number;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            statusCode: components["schemas"]["ErrorStatusCode"];
+            requestId: components["schemas"]["ErrorRequestId"];
             /**
              * Format: int32
              * @description Seconds to wait before the next try. Equal to the header Retry-After.
              */
             retryAfter: number;
         };
-        /**
-         * @description All tries of this registration are used (5 by default). Even a right code is refused. Register again after `retryAfter` seconds.
-         * @example {
-         *       "code": "TOO_MANY_REGISTRATION_ATTEMPTS",
-         *       "message": "Too many wrong codes. Wait for the time given in retryAfter and register again.",
-         *       "statusCode": 429,
-         *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90",
-         *       "retryAfter": 60
-         *     }
-         */
+        /** @description All tries of this registration are used (5 by default). Even a right code is refused. Register again after `retryAfter` seconds. */
         TooManyRegistrationAttemptsErrorResponse: {
             /** @enum {string} */
             code: "TOO_MANY_REGISTRATION_ATTEMPTS";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            statusCode: number;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            statusCode: components["schemas"]["ErrorStatusCode"];
+            requestId: components["schemas"]["ErrorRequestId"];
             /**
              * Format: int32
              * @description Seconds until a new registration can be started. Equal to the header Retry-After.
              */
             retryAfter: number;
         };
-        /**
-         * @description All tries of the mailed code are used (5 by default), or too many wrong codes were sent for this address (50 in 30 days by default). Even a right code is refused. The link of the mail still works.
-         * @example {
-         *       "code": "TOO_MANY_RESET_ATTEMPTS",
-         *       "message": "Too many wrong codes. Open the link in the e-mail, or wait for the time given in retryAfter and ask for a new mail.",
-         *       "statusCode": 429,
-         *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90",
-         *       "retryAfter": 60
-         *     }
-         */
+        /** @description All tries of the mailed code are used (5 by default), or too many wrong codes were sent for this address (50 in 30 days by default). Even a right code is refused. The link of the mail still works. */
         TooManyResetAttemptsErrorResponse: {
             /** @enum {string} */
             code: "TOO_MANY_RESET_ATTEMPTS";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            statusCode: number;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            statusCode: components["schemas"]["ErrorStatusCode"];
+            requestId: components["schemas"]["ErrorRequestId"];
             /**
              * Format: int32
              * @description Seconds until another code is accepted. Equal to the header Retry-After.
              */
             retryAfter: number;
         };
-        /**
-         * @description The tries of this request are used up (5 by default). A right code is refused as well. Ask for the new address again with `POST /identity/me/email`.
-         * @example {
-         *       "code": "TOO_MANY_EMAIL_CHANGE_ATTEMPTS",
-         *       "message": "Too many wrong codes. Wait for the time given in retryAfter and ask for the new address again.",
-         *       "statusCode": 429,
-         *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90",
-         *       "retryAfter": 60
-         *     }
-         */
+        /** @description The tries of this request are used up (5 by default). A right code is refused as well. Ask for the new address again with `POST /identity/me/email`. */
         TooManyEmailChangeAttemptsErrorResponse: {
             /** @enum {string} */
             code: "TOO_MANY_EMAIL_CHANGE_ATTEMPTS";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            statusCode: number;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            statusCode: components["schemas"]["ErrorStatusCode"];
+            requestId: components["schemas"]["ErrorRequestId"];
             /**
              * Format: int32
              * @description Seconds until a new request makes sense; the same number as in the header Retry-After.
              */
             retryAfter: number;
         };
-        /**
-         * @description The caller's network has made too many calls of a limited kind, such as those that send mail (30 an hour by default), or the account has requested too many sets of recovery codes. Wait `retryAfter` seconds. If the server is behind a proxy, ask the operator to name the proxy as trusted. Otherwise all users share one limit.
-         * @example {
-         *       "code": "TOO_MANY_REQUESTS",
-         *       "message": "This was requested too often. Wait for the time given in retryAfter and try again.",
-         *       "statusCode": 429,
-         *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90",
-         *       "retryAfter": 120
-         *     }
-         */
+        /** @description The caller's network has made too many calls of a limited kind, such as those that send mail (30 an hour by default), or the account has requested too many sets of recovery codes. Wait `retryAfter` seconds. If the server is behind a proxy, ask the operator to name the proxy as trusted. Otherwise all users share one limit. */
         TooManyRequestsErrorResponse: {
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "TOO_MANY_REQUESTS";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            statusCode: number;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            statusCode: components["schemas"]["ErrorStatusCode"];
+            requestId: components["schemas"]["ErrorRequestId"];
             /**
              * Format: int32
              * @description Seconds to wait before the next try. Equal to the header Retry-After.
              */
             retryAfter: number;
         };
-        /**
-         * @description The server failed. What the request had begun was rolled back. Try again once. If the error stays, give the `requestId` to the operator, who can find the cause in the log.
-         * @example {
-         *       "code": "INTERNAL",
-         *       "message": "Something went wrong on our side. Try again, and report the requestId if it happens again.",
-         *       "statusCode": 500,
-         *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90"
-         *     }
-         */
+        /** @description The server failed. What the request had begun was rolled back. Try again once. If the error stays, give the `requestId` to the operator, who can find the cause in the log. */
         InternalErrorResponse: {
             /** @enum {string} */
             code: "INTERNAL";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            statusCode: number;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            statusCode: components["schemas"]["ErrorStatusCode"];
+            requestId: components["schemas"]["ErrorRequestId"];
         };
-        /**
-         * @description A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
-         * @example {
-         *       "code": "SERVICE_UNAVAILABLE",
-         *       "message": "The service is busy. Wait for the time given in retryAfter and try again.",
-         *       "statusCode": 503,
-         *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90",
-         *       "retryAfter": 2
-         *     }
-         */
+        /** @description A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user. */
         ServiceUnavailableErrorResponse: {
             /** @enum {string} */
             code: "SERVICE_UNAVAILABLE";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            statusCode: number;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            statusCode: components["schemas"]["ErrorStatusCode"];
+            requestId: components["schemas"]["ErrorRequestId"];
             /**
              * Format: int32
              * @description Seconds to wait before the next try. Equal to the header Retry-After.
              */
             retryAfter: number;
         };
-        /**
-         * @description At least one part that the server needs does not work. `checks` says which. Send no traffic to this replica, and ask again after `retryAfter` seconds.
-         * @example {
-         *       "code": "NOT_READY",
-         *       "message": "The service is not ready. See checks for the part that does not work, and ask again after retryAfter.",
-         *       "statusCode": 503,
-         *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90",
-         *       "checks": {
-         *         "database": "ok",
-         *         "migrations": "behind",
-         *         "courier": "ok"
-         *       },
-         *       "reason": "The database lacks migrations: run `countersign migrate`.",
-         *       "retryAfter": 5
-         *     }
-         */
+        /** @description At least one part that the server needs does not work. `checks` says which. Send no traffic to this replica, and ask again after `retryAfter` seconds. */
         NotReadyErrorResponse: {
             /** @enum {string} */
             code: "NOT_READY";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            statusCode: number;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            statusCode: components["schemas"]["ErrorStatusCode"];
+            requestId: components["schemas"]["ErrorRequestId"];
             /** @description One entry for each part: `ok`, or one word that names the problem. */
             checks: {
                 /** @description `ok`, `unreachable`, or `unwritable` (no write succeeds). */
@@ -4065,6 +3023,41 @@ export interface components {
                 "application/json": components["schemas"]["UnsupportedMediaTypeErrorResponse"];
             };
         };
+        /** @description Limit reached: `TOO_MANY_REQUESTS`. */
+        TooManyRequests: {
+            headers: {
+                "X-Request-Id": components["headers"]["XRequestId"];
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                "Retry-After": components["headers"]["RetryAfter"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["TooManyRequestsErrorResponse"];
+            };
+        };
+        /** @description Limit reached: `TOO_MANY_PASSWORD_ATTEMPTS`. */
+        TooManyPasswordAttempts: {
+            headers: {
+                "X-Request-Id": components["headers"]["XRequestId"];
+                "Retry-After": components["headers"]["RetryAfter"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["TooManyPasswordAttemptsErrorResponse"];
+            };
+        };
+        /** @description Limit reached: `TOO_MANY_MFA_ATTEMPTS`. */
+        TooManyMfaAttempts: {
+            headers: {
+                "X-Request-Id": components["headers"]["XRequestId"];
+                "Retry-After": components["headers"]["RetryAfter"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["TooManyMfaAttemptsErrorResponse"];
+            };
+        };
         /** @description Server error: `INTERNAL`. */
         Internal: {
             headers: {
@@ -4216,6 +3209,9 @@ export type JsonWebKey = components['schemas']['JsonWebKey'];
 export type HealthResponse = components['schemas']['HealthResponse'];
 export type ReadinessResponse = components['schemas']['ReadinessResponse'];
 export type ErrorResponse = components['schemas']['ErrorResponse'];
+export type ErrorMessage = components['schemas']['ErrorMessage'];
+export type ErrorStatusCode = components['schemas']['ErrorStatusCode'];
+export type ErrorRequestId = components['schemas']['ErrorRequestId'];
 export type ValidationErrorResponse = components['schemas']['ValidationErrorResponse'];
 export type InvalidPasswordErrorResponse = components['schemas']['InvalidPasswordErrorResponse'];
 export type MfaAlreadyEnabledErrorResponse = components['schemas']['MfaAlreadyEnabledErrorResponse'];
@@ -4330,6 +3326,9 @@ export type ResponseUserNotFound = components['responses']['UserNotFound'];
 export type ResponseRequestTimeout = components['responses']['RequestTimeout'];
 export type ResponsePayloadTooLarge = components['responses']['PayloadTooLarge'];
 export type ResponseUnsupportedMediaType = components['responses']['UnsupportedMediaType'];
+export type ResponseTooManyRequests = components['responses']['TooManyRequests'];
+export type ResponseTooManyPasswordAttempts = components['responses']['TooManyPasswordAttempts'];
+export type ResponseTooManyMfaAttempts = components['responses']['TooManyMfaAttempts'];
 export type ResponseInternal = components['responses']['Internal'];
 export type ResponseServiceUnavailable = components['responses']['ServiceUnavailable'];
 export type ParameterFactorId = components['parameters']['FactorId'];
@@ -4385,19 +3384,7 @@ export interface operations {
             408: components["responses"]["RequestTimeout"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            /** @description Limit reached: `TOO_MANY_REQUESTS`. */
-            429: {
-                headers: {
-                    "X-Request-Id": components["headers"]["XRequestId"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
-                    "Retry-After": components["headers"]["RetryAfter"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["TooManyRequestsErrorResponse"];
-                };
-            };
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["Internal"];
             503: components["responses"]["ServiceUnavailable"];
         };
@@ -4559,17 +3546,7 @@ export interface operations {
             };
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            /** @description Limit reached: `TOO_MANY_PASSWORD_ATTEMPTS`. */
-            429: {
-                headers: {
-                    "X-Request-Id": components["headers"]["XRequestId"];
-                    "Retry-After": components["headers"]["RetryAfter"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["TooManyPasswordAttemptsErrorResponse"];
-                };
-            };
+            429: components["responses"]["TooManyPasswordAttempts"];
             500: components["responses"]["Internal"];
             503: components["responses"]["ServiceUnavailable"];
         };
@@ -5024,19 +4001,7 @@ export interface operations {
             408: components["responses"]["RequestTimeout"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            /** @description Limit reached: `TOO_MANY_REQUESTS`. */
-            429: {
-                headers: {
-                    "X-Request-Id": components["headers"]["XRequestId"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
-                    "Retry-After": components["headers"]["RetryAfter"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["TooManyRequestsErrorResponse"];
-                };
-            };
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["Internal"];
             503: components["responses"]["ServiceUnavailable"];
         };
@@ -5136,17 +4101,7 @@ export interface operations {
             408: components["responses"]["RequestTimeout"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            /** @description Limit reached: `TOO_MANY_MFA_ATTEMPTS`. */
-            429: {
-                headers: {
-                    "X-Request-Id": components["headers"]["XRequestId"];
-                    "Retry-After": components["headers"]["RetryAfter"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["TooManyMfaAttemptsErrorResponse"];
-                };
-            };
+            429: components["responses"]["TooManyMfaAttempts"];
             500: components["responses"]["Internal"];
             503: components["responses"]["ServiceUnavailable"];
         };
@@ -5206,17 +4161,7 @@ export interface operations {
             408: components["responses"]["RequestTimeout"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            /** @description Limit reached: `TOO_MANY_MFA_ATTEMPTS`. */
-            429: {
-                headers: {
-                    "X-Request-Id": components["headers"]["XRequestId"];
-                    "Retry-After": components["headers"]["RetryAfter"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["TooManyMfaAttemptsErrorResponse"];
-                };
-            };
+            429: components["responses"]["TooManyMfaAttempts"];
             500: components["responses"]["Internal"];
             503: components["responses"]["ServiceUnavailable"];
         };
@@ -5262,17 +4207,7 @@ export interface operations {
             408: components["responses"]["RequestTimeout"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            /** @description Limit reached: `TOO_MANY_PASSWORD_ATTEMPTS`. */
-            429: {
-                headers: {
-                    "X-Request-Id": components["headers"]["XRequestId"];
-                    "Retry-After": components["headers"]["RetryAfter"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["TooManyPasswordAttemptsErrorResponse"];
-                };
-            };
+            429: components["responses"]["TooManyPasswordAttempts"];
             500: components["responses"]["Internal"];
             503: components["responses"]["ServiceUnavailable"];
         };
@@ -5321,17 +4256,7 @@ export interface operations {
             408: components["responses"]["RequestTimeout"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            /** @description Limit reached: `TOO_MANY_PASSWORD_ATTEMPTS`. */
-            429: {
-                headers: {
-                    "X-Request-Id": components["headers"]["XRequestId"];
-                    "Retry-After": components["headers"]["RetryAfter"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["TooManyPasswordAttemptsErrorResponse"];
-                };
-            };
+            429: components["responses"]["TooManyPasswordAttempts"];
             500: components["responses"]["Internal"];
             503: components["responses"]["ServiceUnavailable"];
         };
@@ -5669,17 +4594,7 @@ export interface operations {
             408: components["responses"]["RequestTimeout"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            /** @description Limit reached: `TOO_MANY_MFA_ATTEMPTS`. */
-            429: {
-                headers: {
-                    "X-Request-Id": components["headers"]["XRequestId"];
-                    "Retry-After": components["headers"]["RetryAfter"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["TooManyMfaAttemptsErrorResponse"];
-                };
-            };
+            429: components["responses"]["TooManyMfaAttempts"];
             500: components["responses"]["Internal"];
             503: components["responses"]["ServiceUnavailable"];
         };
@@ -5752,17 +4667,7 @@ export interface operations {
             408: components["responses"]["RequestTimeout"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            /** @description Limit reached: `TOO_MANY_MFA_ATTEMPTS`. */
-            429: {
-                headers: {
-                    "X-Request-Id": components["headers"]["XRequestId"];
-                    "Retry-After": components["headers"]["RetryAfter"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["TooManyMfaAttemptsErrorResponse"];
-                };
-            };
+            429: components["responses"]["TooManyMfaAttempts"];
             500: components["responses"]["Internal"];
             503: components["responses"]["ServiceUnavailable"];
         };
@@ -5874,17 +4779,7 @@ export interface operations {
             408: components["responses"]["RequestTimeout"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            /** @description Limit reached: `TOO_MANY_MFA_ATTEMPTS`. */
-            429: {
-                headers: {
-                    "X-Request-Id": components["headers"]["XRequestId"];
-                    "Retry-After": components["headers"]["RetryAfter"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["TooManyMfaAttemptsErrorResponse"];
-                };
-            };
+            429: components["responses"]["TooManyMfaAttempts"];
             500: components["responses"]["Internal"];
             503: components["responses"]["ServiceUnavailable"];
         };
@@ -5948,17 +4843,7 @@ export interface operations {
             408: components["responses"]["RequestTimeout"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            /** @description Limit reached: `TOO_MANY_MFA_ATTEMPTS`. */
-            429: {
-                headers: {
-                    "X-Request-Id": components["headers"]["XRequestId"];
-                    "Retry-After": components["headers"]["RetryAfter"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["TooManyMfaAttemptsErrorResponse"];
-                };
-            };
+            429: components["responses"]["TooManyMfaAttempts"];
             500: components["responses"]["Internal"];
             503: components["responses"]["ServiceUnavailable"];
         };
@@ -6042,17 +4927,7 @@ export interface operations {
             408: components["responses"]["RequestTimeout"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            /** @description Limit reached: `TOO_MANY_MFA_ATTEMPTS`. */
-            429: {
-                headers: {
-                    "X-Request-Id": components["headers"]["XRequestId"];
-                    "Retry-After": components["headers"]["RetryAfter"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["TooManyMfaAttemptsErrorResponse"];
-                };
-            };
+            429: components["responses"]["TooManyMfaAttempts"];
             500: components["responses"]["Internal"];
             503: components["responses"]["ServiceUnavailable"];
         };
@@ -6160,17 +5035,7 @@ export interface operations {
             408: components["responses"]["RequestTimeout"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            /** @description Limit reached: `TOO_MANY_MFA_ATTEMPTS`. */
-            429: {
-                headers: {
-                    "X-Request-Id": components["headers"]["XRequestId"];
-                    "Retry-After": components["headers"]["RetryAfter"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["TooManyMfaAttemptsErrorResponse"];
-                };
-            };
+            429: components["responses"]["TooManyMfaAttempts"];
             500: components["responses"]["Internal"];
             503: components["responses"]["ServiceUnavailable"];
         };
@@ -6496,19 +5361,7 @@ export interface operations {
                 };
             };
             401: components["responses"]["UnauthorizedOrStale"];
-            /** @description Limit reached: `TOO_MANY_REQUESTS`. */
-            429: {
-                headers: {
-                    "X-Request-Id": components["headers"]["XRequestId"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
-                    "Retry-After": components["headers"]["RetryAfter"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["TooManyRequestsErrorResponse"];
-                };
-            };
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["Internal"];
             503: components["responses"]["ServiceUnavailable"];
         };
@@ -6610,19 +5463,7 @@ export interface operations {
                     "application/json": components["schemas"]["MfaMethodUnavailableErrorResponse"];
                 };
             };
-            /** @description Limit reached: `TOO_MANY_REQUESTS`. */
-            429: {
-                headers: {
-                    "X-Request-Id": components["headers"]["XRequestId"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
-                    "Retry-After": components["headers"]["RetryAfter"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["TooManyRequestsErrorResponse"];
-                };
-            };
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["Internal"];
             503: components["responses"]["ServiceUnavailable"];
         };
@@ -6819,17 +5660,7 @@ export interface operations {
             408: components["responses"]["RequestTimeout"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            /** @description Limit reached: `TOO_MANY_MFA_ATTEMPTS`. */
-            429: {
-                headers: {
-                    "X-Request-Id": components["headers"]["XRequestId"];
-                    "Retry-After": components["headers"]["RetryAfter"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["TooManyMfaAttemptsErrorResponse"];
-                };
-            };
+            429: components["responses"]["TooManyMfaAttempts"];
             500: components["responses"]["Internal"];
             503: components["responses"]["ServiceUnavailable"];
         };
@@ -6900,17 +5731,7 @@ export interface operations {
             408: components["responses"]["RequestTimeout"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            /** @description Limit reached: `TOO_MANY_MFA_ATTEMPTS`. */
-            429: {
-                headers: {
-                    "X-Request-Id": components["headers"]["XRequestId"];
-                    "Retry-After": components["headers"]["RetryAfter"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["TooManyMfaAttemptsErrorResponse"];
-                };
-            };
+            429: components["responses"]["TooManyMfaAttempts"];
             500: components["responses"]["Internal"];
             503: components["responses"]["ServiceUnavailable"];
         };

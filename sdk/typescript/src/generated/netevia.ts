@@ -416,22 +416,25 @@ export interface components {
              */
             requestId: string;
         };
+        /** @description Always `error`. */
+        ErrorStatus: string;
+        /** @description One sentence that may be shown to the user. */
+        ErrorMessage: string;
+        /**
+         * Format: uuid
+         * @description Equal to the header X-Request-Id. Quote it when you ask for help.
+         */
+        ErrorRequestId: string;
         /** @description The request cannot be read or a value cannot be accepted: malformed JSON, a missing or wrong field, an invalid phone number, an e-mail address that is not the account's own. `errors` names each field as in JSON (`body` or `path` if there is no field to name) and never repeats the value. Unknown fields are ignored. */
         ValidationErrorResponse: {
-            /** @description Always `error`. */
-            status: string;
+            status: components["schemas"]["ErrorStatus"];
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "VALIDATION";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            requestId: components["schemas"]["ErrorRequestId"];
             /** @description At least one field and what to do about it. */
             errors: {
                 /** @description The JSON name of the field, with dots if it is nested. `body` for the whole body. */
@@ -442,105 +445,69 @@ export interface components {
         };
         /** @description `mfaMethod` must be `sms`, `email` or `authenticator`. */
         InvalidMfaMethodErrorResponse: {
-            /** @description Always `error`. */
-            status: string;
+            status: components["schemas"]["ErrorStatus"];
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "INVALID_MFA_METHOD";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            requestId: components["schemas"]["ErrorRequestId"];
         };
         /** @description The method cannot be used: text messages are off on this server or do not reach this country, or the account has no mailbox. Choose another method. */
         MfaMethodUnavailableErrorResponse: {
-            /** @description Always `error`. */
-            status: string;
+            status: components["schemas"]["ErrorStatus"];
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "MFA_METHOD_UNAVAILABLE";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            requestId: components["schemas"]["ErrorRequestId"];
         };
         /** @description The `mfaToken` is unknown, was used already, or is somebody else's. Without `mfaToken`: in this session no code of this type is open. Begin again, or request a new code. */
         MfaTokenInvalidErrorResponse: {
-            /** @description Always `error`. */
-            status: string;
+            status: components["schemas"]["ErrorStatus"];
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "MFA_TOKEN_INVALID";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            requestId: components["schemas"]["ErrorRequestId"];
         };
         /** @description The `mfaToken` or the code has expired. Begin again, or request a new code. */
         MfaTokenExpiredErrorResponse: {
-            /** @description Always `error`. */
-            status: string;
+            status: components["schemas"]["ErrorStatus"];
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "MFA_TOKEN_EXPIRED";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            requestId: components["schemas"]["ErrorRequestId"];
         };
         /** @description The `mfaToken` belongs to another step. That of a sign-in goes with `AttemptLogin` or to `POST /api/auth/v2/2Fac`. That of a channel that waits for its proof goes with `ContactInfoUpdateRequest`. */
         MfaWrongPurposeErrorResponse: {
-            /** @description Always `error`. */
-            status: string;
+            status: components["schemas"]["ErrorStatus"];
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "MFA_WRONG_PURPOSE";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            requestId: components["schemas"]["ErrorRequestId"];
         };
         /** @description The code is wrong. `reason: already_used` means that it was right but had been used before: wait `retryAfter` seconds for the authenticator's next one. At `attemptsRemaining: 0`, begin again. */
         InvalidMfaCodeErrorResponse: {
-            /** @description Always `error`. */
-            status: string;
+            status: components["schemas"]["ErrorStatus"];
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "INVALID_MFA_CODE";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            requestId: components["schemas"]["ErrorRequestId"];
             /**
              * Format: int32
              * @description How many tries are left for this code.
@@ -559,20 +526,14 @@ export interface components {
         };
         /** @description The authenticator's code is of another time, up to ten minutes earlier or later. Only a signed-in caller gets this error. Correct the clock of the device. */
         AuthenticatorClockOffErrorResponse: {
-            /** @description Always `error`. */
-            status: string;
+            status: components["schemas"]["ErrorStatus"];
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "AUTHENTICATOR_CLOCK_OFF";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            requestId: components["schemas"]["ErrorRequestId"];
             /**
              * Format: int32
              * @description How many tries are left for this code.
@@ -586,136 +547,88 @@ export interface components {
         };
         /** @description The authenticator to prove with this `mfaToken` no longer exists. Begin again with `POST /settings/MfaSignIn`. */
         AuthenticatorNotConfiguredErrorResponse: {
-            /** @description Always `error`. */
-            status: string;
+            status: components["schemas"]["ErrorStatus"];
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "AUTHENTICATOR_NOT_CONFIGURED";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            requestId: components["schemas"]["ErrorRequestId"];
         };
         /** @description The channel is proved and on already. Nothing more is needed. */
         MfaAlreadyEnabledErrorResponse: {
-            /** @description Always `error`. */
-            status: string;
+            status: components["schemas"]["ErrorStatus"];
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "MFA_ALREADY_ENABLED";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            requestId: components["schemas"]["ErrorRequestId"];
         };
         /** @description The method of this sign-in was turned off meanwhile. Sign in again. */
         MfaMethodNotEnabledErrorResponse: {
-            /** @description Always `error`. */
-            status: string;
+            status: components["schemas"]["ErrorStatus"];
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "MFA_METHOD_NOT_ENABLED";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            requestId: components["schemas"]["ErrorRequestId"];
         };
         /** @description This step waits for a code that is not sent: the authenticator's, or a recovery code. Ask the user for that code. */
         ResendOnlyForEmailErrorResponse: {
-            /** @description Always `error`. */
-            status: string;
+            status: components["schemas"]["ErrorStatus"];
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "RESEND_ONLY_FOR_EMAIL";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            requestId: components["schemas"]["ErrorRequestId"];
         };
         /** @description The sign-in name is unknown or the password is wrong. The answer is the same for both. */
         InvalidCredentialsErrorResponse: {
-            /** @description Always `error`. */
-            status: string;
+            status: components["schemas"]["ErrorStatus"];
             /** @enum {string} */
             code: "INVALID_CREDENTIALS";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            requestId: components["schemas"]["ErrorRequestId"];
         };
         /** @description The bearer is missing, malformed, forged, or its session has ended. Sign in again. */
         TokenInvalidErrorResponse: {
-            /** @description Always `error`. */
-            status: string;
+            status: components["schemas"]["ErrorStatus"];
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "TOKEN_INVALID";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            requestId: components["schemas"]["ErrorRequestId"];
         };
         /** @description The bearer has expired. Sign in again. */
         TokenExpiredErrorResponse: {
-            /** @description Always `error`. */
-            status: string;
+            status: components["schemas"]["ErrorStatus"];
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "TOKEN_EXPIRED";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            requestId: components["schemas"]["ErrorRequestId"];
         };
         /** @description The sign-in is too old or too weak for this act (RFC 9470). It needs a second factor in this session, at most `maxAge` seconds ago; while no method is on, the password. Sign in again, or give fresh proof with `POST /identity/step-up`. Then repeat the call. */
         InsufficientUserAuthenticationErrorResponse: {
-            /** @description Always `error`. */
-            status: string;
+            status: components["schemas"]["ErrorStatus"];
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "INSUFFICIENT_USER_AUTHENTICATION";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            requestId: components["schemas"]["ErrorRequestId"];
             /**
              * Format: int32
              * @description The greatest age of the proof, in seconds.
@@ -724,124 +637,76 @@ export interface components {
         };
         /** @description Only an administrator may do this. */
         ForbiddenErrorResponse: {
-            /** @description Always `error`. */
-            status: string;
+            status: components["schemas"]["ErrorStatus"];
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "FORBIDDEN";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            requestId: components["schemas"]["ErrorRequestId"];
         };
         /** @description A policy demands a second factor of this account, and this would turn off the last one. Ask an owner of the organisation to change the policy first. */
         MfaEnforcedErrorResponse: {
-            /** @description Always `error`. */
-            status: string;
+            status: components["schemas"]["ErrorStatus"];
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "MFA_ENFORCED";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            requestId: components["schemas"]["ErrorRequestId"];
         };
         /** @description Fifty wrong codes have locked the method. Sign in with another method or a recovery code, which also unlocks it, or ask an administrator. */
         MfaMethodLockedErrorResponse: {
-            /** @description Always `error`. */
-            status: string;
+            status: components["schemas"]["ErrorStatus"];
             /** @enum {string} */
             code: "MFA_METHOD_LOCKED";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            requestId: components["schemas"]["ErrorRequestId"];
         };
         /** @description The account does not exist, or was deleted meanwhile. */
         UserNotFoundErrorResponse: {
-            /** @description Always `error`. */
-            status: string;
+            status: components["schemas"]["ErrorStatus"];
             /** @enum {string} */
             code: "USER_NOT_FOUND";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            requestId: components["schemas"]["ErrorRequestId"];
         };
         /** @description The body did not begin within 5 seconds, or came with less than 500 bytes a second. The connection is closed. Send the request again. */
         RequestTimeoutErrorResponse: {
-            /** @description Always `error`. */
-            status: string;
+            status: components["schemas"]["ErrorStatus"];
             /** @enum {string} */
             code: "REQUEST_TIMEOUT";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            requestId: components["schemas"]["ErrorRequestId"];
         };
         /** @description The body is larger than the server reads (16 KiB by default). */
         PayloadTooLargeErrorResponse: {
-            /** @description Always `error`. */
-            status: string;
+            status: components["schemas"]["ErrorStatus"];
             /** @enum {string} */
             code: "PAYLOAD_TOO_LARGE";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            requestId: components["schemas"]["ErrorRequestId"];
         };
         /** @description The Content-Type of the body is not JSON. */
         UnsupportedMediaTypeErrorResponse: {
-            /** @description Always `error`. */
-            status: string;
+            status: components["schemas"]["ErrorStatus"];
             /** @enum {string} */
             code: "UNSUPPORTED_MEDIA_TYPE";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            requestId: components["schemas"]["ErrorRequestId"];
         };
         /** @description This step accepts no more codes, or the method accepts none for now. Wait `retryAfter` seconds, then start again. */
         TooManyMfaAttemptsErrorResponse: {
-            /** @description Always `error`. */
-            status: string;
+            status: components["schemas"]["ErrorStatus"];
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "TOO_MANY_MFA_ATTEMPTS";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            requestId: components["schemas"]["ErrorRequestId"];
             /**
              * Format: int32
              * @description Seconds to wait. Equal to the header Retry-After.
@@ -850,20 +715,14 @@ export interface components {
         };
         /** @description The account has reached its limit of mailed codes: 6 an hour, 20 a day. Wait `retryAfter` seconds, then try again. */
         TooManyMfaEmailsErrorResponse: {
-            /** @description Always `error`. */
-            status: string;
+            status: components["schemas"]["ErrorStatus"];
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "TOO_MANY_MFA_EMAILS";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            requestId: components["schemas"]["ErrorRequestId"];
             /**
              * Format: int32
              * @description Seconds to wait. Equal to the header Retry-After.
@@ -872,20 +731,14 @@ export interface components {
         };
         /** @description The number, its range, the account or the server has reached its limit of text messages: 4 an hour and 8 a day per number, 6 a day per account. Wait `retryAfter` seconds, or use another method. */
         TooManyMfaSmsErrorResponse: {
-            /** @description Always `error`. */
-            status: string;
+            status: components["schemas"]["ErrorStatus"];
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "TOO_MANY_MFA_SMS";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            requestId: components["schemas"]["ErrorRequestId"];
             /**
              * Format: int32
              * @description Seconds to wait. Equal to the header Retry-After.
@@ -894,20 +747,14 @@ export interface components {
         };
         /** @description This step has used its 3 resends. Start again after `retryAfter` seconds. */
         MaxResendLimitErrorResponse: {
-            /** @description Always `error`. */
-            status: string;
+            status: components["schemas"]["ErrorStatus"];
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "MAX_RESEND_LIMIT";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            requestId: components["schemas"]["ErrorRequestId"];
             /**
              * Format: int32
              * @description Seconds to wait. Equal to the header Retry-After.
@@ -916,20 +763,14 @@ export interface components {
         };
         /** @description The last code was sent too recently: 60 seconds, doubled with each resend. Wait `retryAfter` seconds, then try again. */
         ResendCooldownErrorResponse: {
-            /** @description Always `error`. */
-            status: string;
+            status: components["schemas"]["ErrorStatus"];
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "RESEND_COOLDOWN";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            requestId: components["schemas"]["ErrorRequestId"];
             /**
              * Format: int32
              * @description Seconds to wait. Equal to the header Retry-After.
@@ -938,17 +779,11 @@ export interface components {
         };
         /** @description Too many wrong passwords for this name came from this network. Wait `retryAfter` seconds, then try again. */
         TooManyPasswordAttemptsErrorResponse: {
-            /** @description Always `error`. */
-            status: string;
+            status: components["schemas"]["ErrorStatus"];
             /** @enum {string} */
             code: "TOO_MANY_PASSWORD_ATTEMPTS";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            requestId: components["schemas"]["ErrorRequestId"];
             /**
              * Format: int32
              * @description Seconds to wait. Equal to the header Retry-After.
@@ -957,20 +792,14 @@ export interface components {
         };
         /** @description The network has reached its limit of calls that send codes: 30 an hour. Wait `retryAfter` seconds, then try again. */
         TooManyRequestsErrorResponse: {
-            /** @description Always `error`. */
-            status: string;
+            status: components["schemas"]["ErrorStatus"];
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "TOO_MANY_REQUESTS";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            requestId: components["schemas"]["ErrorRequestId"];
             /**
              * Format: int32
              * @description Seconds to wait. Equal to the header Retry-After.
@@ -979,31 +808,19 @@ export interface components {
         };
         /** @description The server failed. Try again once. If the error stays, give the `requestId` to the operator. */
         InternalErrorResponse: {
-            /** @description Always `error`. */
-            status: string;
+            status: components["schemas"]["ErrorStatus"];
             /** @enum {string} */
             code: "INTERNAL";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            requestId: components["schemas"]["ErrorRequestId"];
         };
         /** @description The server, its database or the queue of codes is busy. Nothing was done. Try again after `retryAfter` seconds. */
         ServiceUnavailableErrorResponse: {
-            /** @description Always `error`. */
-            status: string;
+            status: components["schemas"]["ErrorStatus"];
             /** @enum {string} */
             code: "SERVICE_UNAVAILABLE";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            requestId: components["schemas"]["ErrorRequestId"];
             /**
              * Format: int32
              * @description Seconds to wait. Equal to the header Retry-After.
@@ -1012,31 +829,19 @@ export interface components {
         };
         /** @description No operation has this path, so no operation lists this error. */
         NotFoundErrorResponse: {
-            /** @description Always `error`. */
-            status: string;
+            status: components["schemas"]["ErrorStatus"];
             /** @enum {string} */
             code: "NOT_FOUND";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            requestId: components["schemas"]["ErrorRequestId"];
         };
         /** @description The path exists, but not with this HTTP method. The header Allow names the methods it accepts. No operation lists this error. */
         MethodNotAllowedErrorResponse: {
-            /** @description Always `error`. */
-            status: string;
+            status: components["schemas"]["ErrorStatus"];
             /** @enum {string} */
             code: "METHOD_NOT_ALLOWED";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            requestId: components["schemas"]["ErrorRequestId"];
         };
         /** @description What `enableMfaSignIn` answers with 400: `code` tells which. */
         EnableMfaSignInError400: components["schemas"]["ValidationErrorResponse"] | components["schemas"]["InvalidMfaMethodErrorResponse"] | components["schemas"]["MfaMethodUnavailableErrorResponse"];
@@ -1110,6 +915,27 @@ export interface components {
             };
             content: {
                 "application/json": components["schemas"]["UnsupportedMediaTypeErrorResponse"];
+            };
+        };
+        /** @description Refused: `VALIDATION`. */
+        Validation: {
+            headers: {
+                "X-Request-Id": components["headers"]["XRequestId"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ValidationErrorResponse"];
+            };
+        };
+        /** @description Limit reached: `TOO_MANY_MFA_ATTEMPTS`. */
+        TooManyMfaAttempts: {
+            headers: {
+                "X-Request-Id": components["headers"]["XRequestId"];
+                "Retry-After": components["headers"]["RetryAfter"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["TooManyMfaAttemptsErrorResponse"];
             };
         };
         /** @description Server error: `INTERNAL`. */
@@ -1209,6 +1035,9 @@ export type AuthMfaRequiredResponse = components['schemas']['AuthMfaRequiredResp
 export type SendCodeResponse = components['schemas']['SendCodeResponse'];
 export type CheckCodeResponse = components['schemas']['CheckCodeResponse'];
 export type ErrorResponse = components['schemas']['ErrorResponse'];
+export type ErrorStatus = components['schemas']['ErrorStatus'];
+export type ErrorMessage = components['schemas']['ErrorMessage'];
+export type ErrorRequestId = components['schemas']['ErrorRequestId'];
 export type ValidationErrorResponse = components['schemas']['ValidationErrorResponse'];
 export type InvalidMfaMethodErrorResponse = components['schemas']['InvalidMfaMethodErrorResponse'];
 export type MfaMethodUnavailableErrorResponse = components['schemas']['MfaMethodUnavailableErrorResponse'];
@@ -1258,6 +1087,8 @@ export type ResponseUnauthorizedOrStale = components['responses']['UnauthorizedO
 export type ResponseRequestTimeout = components['responses']['RequestTimeout'];
 export type ResponsePayloadTooLarge = components['responses']['PayloadTooLarge'];
 export type ResponseUnsupportedMediaType = components['responses']['UnsupportedMediaType'];
+export type ResponseValidation = components['responses']['Validation'];
+export type ResponseTooManyMfaAttempts = components['responses']['TooManyMfaAttempts'];
 export type ResponseInternal = components['responses']['Internal'];
 export type ResponseServiceUnavailable = components['responses']['ServiceUnavailable'];
 export type ResponseMethodLocked = components['responses']['MethodLocked'];
@@ -1391,16 +1222,7 @@ export interface operations {
                     "application/json": components["schemas"]["AuthResponse"];
                 };
             };
-            /** @description Refused: `VALIDATION`. */
-            400: {
-                headers: {
-                    "X-Request-Id": components["headers"]["XRequestId"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ValidationErrorResponse"];
-                };
-            };
+            400: components["responses"]["Validation"];
             /** @description Not signed in: `INVALID_CREDENTIALS`. */
             401: {
                 headers: {
@@ -1479,17 +1301,7 @@ export interface operations {
             408: components["responses"]["RequestTimeout"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            /** @description Limit reached: `TOO_MANY_MFA_ATTEMPTS`. */
-            429: {
-                headers: {
-                    "X-Request-Id": components["headers"]["XRequestId"];
-                    "Retry-After": components["headers"]["RetryAfter"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["TooManyMfaAttemptsErrorResponse"];
-                };
-            };
+            429: components["responses"]["TooManyMfaAttempts"];
             500: components["responses"]["Internal"];
             503: components["responses"]["ServiceUnavailable"];
         };
@@ -1596,17 +1408,7 @@ export interface operations {
             408: components["responses"]["RequestTimeout"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            /** @description Limit reached: `TOO_MANY_MFA_ATTEMPTS`. */
-            429: {
-                headers: {
-                    "X-Request-Id": components["headers"]["XRequestId"];
-                    "Retry-After": components["headers"]["RetryAfter"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["TooManyMfaAttemptsErrorResponse"];
-                };
-            };
+            429: components["responses"]["TooManyMfaAttempts"];
             500: components["responses"]["Internal"];
             503: components["responses"]["ServiceUnavailable"];
         };
@@ -1645,16 +1447,7 @@ export interface operations {
                     "application/json": components["schemas"]["DisableMfaOfProfileAnswer"];
                 };
             };
-            /** @description Refused: `VALIDATION`. */
-            400: {
-                headers: {
-                    "X-Request-Id": components["headers"]["XRequestId"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ValidationErrorResponse"];
-                };
-            };
+            400: components["responses"]["Validation"];
             401: components["responses"]["UnauthorizedOrStale"];
             /** @description Not allowed: `FORBIDDEN` or `MFA_ENFORCED`. */
             403: {
@@ -1705,16 +1498,7 @@ export interface operations {
                     "application/json": components["schemas"]["DisableMfaOfProfileAnswer"];
                 };
             };
-            /** @description Refused: `VALIDATION`. */
-            400: {
-                headers: {
-                    "X-Request-Id": components["headers"]["XRequestId"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ValidationErrorResponse"];
-                };
-            };
+            400: components["responses"]["Validation"];
             401: components["responses"]["UnauthorizedOrStale"];
             /** @description Not allowed: `FORBIDDEN` or `MFA_ENFORCED`. */
             403: {

@@ -569,36 +569,25 @@ export interface components {
              */
             requestId: string;
         };
+        /** @description One sentence that may be shown to the user. */
+        ErrorMessage: string;
         /**
-         * @description The request cannot be read, or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a wrong length. `errors` names each field as in JSON (`body` if there is no field to name) and never repeats the value. Correct those fields and send the request again. Unchanged, it fails again.
-         * @example {
-         *       "code": "VALIDATION",
-         *       "message": "The request could not be accepted. Correct the fields listed in errors and send it again.",
-         *       "statusCode": 400,
-         *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90",
-         *       "errors": [
-         *         {
-         *           "field": "password",
-         *           "message": "The password is too short. Use at least 15 characters, such as a few words in a row."
-         *         }
-         *       ]
-         *     }
+         * Format: int32
+         * @description The HTTP status again, for clients that see only the body.
          */
+        ErrorStatusCode: number;
+        /**
+         * Format: uuid
+         * @description Equal to the header X-Request-Id. Quote it when you ask for help.
+         */
+        ErrorRequestId: string;
+        /** @description The request cannot be read, or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a wrong length. `errors` names each field as in JSON (`body` if there is no field to name) and never repeats the value. Correct those fields and send the request again. Unchanged, it fails again. */
         ValidationErrorResponse: {
             /** @enum {string} */
             code: "VALIDATION";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            statusCode: number;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            statusCode: components["schemas"]["ErrorStatusCode"];
+            requestId: components["schemas"]["ErrorRequestId"];
             /** @description One entry for each field that was refused. */
             errors: {
                 /** @description The JSON name of the field. For a nested field, its path (`scopes[0]`). */
@@ -619,18 +608,9 @@ export interface components {
         NotFoundErrorResponse: {
             /** @enum {string} */
             code: "NOT_FOUND";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            statusCode: number;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            statusCode: components["schemas"]["ErrorStatusCode"];
+            requestId: components["schemas"]["ErrorRequestId"];
         };
         /**
          * @description The path exists, but not with this HTTP method. The header Allow names the methods it accepts. No operation lists this error.
@@ -644,169 +624,57 @@ export interface components {
         MethodNotAllowedErrorResponse: {
             /** @enum {string} */
             code: "METHOD_NOT_ALLOWED";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            statusCode: number;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            statusCode: components["schemas"]["ErrorStatusCode"];
+            requestId: components["schemas"]["ErrorRequestId"];
         };
-        /**
-         * @description The call names a host that is not this machine, or a page of another site sent it. Call the sandbox as localhost, by an IP address, by a name without dots, or under `public_url`. A page's origin may also be one of `cors_origins`.
-         * @example {
-         *       "code": "FOREIGN_PAGE",
-         *       "message": "The sandbox refuses calls from other sites. Call it as localhost or under its public_url, and not from a page of another site.",
-         *       "statusCode": 403,
-         *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90"
-         *     }
-         */
+        /** @description The call names a host that is not this machine, or a page of another site sent it. Call the sandbox as localhost, by an IP address, by a name without dots, or under `public_url`. A page's origin may also be one of `cors_origins`. */
         ForeignPageErrorResponse: {
             /** @enum {string} */
             code: "FOREIGN_PAGE";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            statusCode: number;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            statusCode: components["schemas"]["ErrorStatusCode"];
+            requestId: components["schemas"]["ErrorRequestId"];
         };
-        /**
-         * @description The body did not begin within 5 seconds, or came with less than 500 bytes a second. The connection is closed. Send the request again.
-         * @example {
-         *       "code": "REQUEST_TIMEOUT",
-         *       "message": "The request body did not arrive in time. Send the complete request again.",
-         *       "statusCode": 408,
-         *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90"
-         *     }
-         */
+        /** @description The body did not begin within 5 seconds, or came with less than 500 bytes a second. The connection is closed. Send the request again. */
         RequestTimeoutErrorResponse: {
             /** @enum {string} */
             code: "REQUEST_TIMEOUT";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            statusCode: number;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            statusCode: components["schemas"]["ErrorStatusCode"];
+            requestId: components["schemas"]["ErrorRequestId"];
         };
-        /**
-         * @description The body is larger than the server reads (16 KiB by default). No request of this API needs that much.
-         * @example {
-         *       "code": "PAYLOAD_TOO_LARGE",
-         *       "message": "The request body is too large. Send a smaller one.",
-         *       "statusCode": 413,
-         *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90"
-         *     }
-         */
+        /** @description The body is larger than the server reads (16 KiB by default). No request of this API needs that much. */
         PayloadTooLargeErrorResponse: {
             /** @enum {string} */
             code: "PAYLOAD_TOO_LARGE";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            statusCode: number;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            statusCode: components["schemas"]["ErrorStatusCode"];
+            requestId: components["schemas"]["ErrorRequestId"];
         };
-        /**
-         * @description The Content-Type of the body is missing or is not `application/json`.
-         * @example {
-         *       "code": "UNSUPPORTED_MEDIA_TYPE",
-         *       "message": "The request body must be JSON. Send it with Content-Type: application/json.",
-         *       "statusCode": 415,
-         *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90"
-         *     }
-         */
+        /** @description The Content-Type of the body is missing or is not `application/json`. */
         UnsupportedMediaTypeErrorResponse: {
             /** @enum {string} */
             code: "UNSUPPORTED_MEDIA_TYPE";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            statusCode: number;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            statusCode: components["schemas"]["ErrorStatusCode"];
+            requestId: components["schemas"]["ErrorRequestId"];
         };
-        /**
-         * @description The server failed. What the request had begun was rolled back. Try again once. If the error stays, give the `requestId` to the operator, who can find the cause in the log.
-         * @example {
-         *       "code": "INTERNAL",
-         *       "message": "Something went wrong on our side. Try again, and report the requestId if it happens again.",
-         *       "statusCode": 500,
-         *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90"
-         *     }
-         */
+        /** @description The server failed. What the request had begun was rolled back. Try again once. If the error stays, give the `requestId` to the operator, who can find the cause in the log. */
         InternalErrorResponse: {
             /** @enum {string} */
             code: "INTERNAL";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            statusCode: number;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            statusCode: components["schemas"]["ErrorStatusCode"];
+            requestId: components["schemas"]["ErrorRequestId"];
         };
-        /**
-         * @description A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
-         * @example {
-         *       "code": "SERVICE_UNAVAILABLE",
-         *       "message": "The service is busy. Wait for the time given in retryAfter and try again.",
-         *       "statusCode": 503,
-         *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90",
-         *       "retryAfter": 2
-         *     }
-         */
+        /** @description A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user. */
         ServiceUnavailableErrorResponse: {
             /** @enum {string} */
             code: "SERVICE_UNAVAILABLE";
-            /** @description One sentence that may be shown to the user. */
-            message: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            statusCode: number;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            requestId: string;
+            message: components["schemas"]["ErrorMessage"];
+            statusCode: components["schemas"]["ErrorStatusCode"];
+            requestId: components["schemas"]["ErrorRequestId"];
             /**
              * Format: int32
              * @description Seconds to wait before the next try. Equal to the header Retry-After.
@@ -927,6 +795,9 @@ export type ForceErrorRequest = components['schemas']['ForceErrorRequest'];
 export type ForcedError = components['schemas']['ForcedError'];
 export type ListForcedErrorsAnswer = components['schemas']['ListForcedErrorsAnswer'];
 export type ErrorResponse = components['schemas']['ErrorResponse'];
+export type ErrorMessage = components['schemas']['ErrorMessage'];
+export type ErrorStatusCode = components['schemas']['ErrorStatusCode'];
+export type ErrorRequestId = components['schemas']['ErrorRequestId'];
 export type ValidationErrorResponse = components['schemas']['ValidationErrorResponse'];
 export type NotFoundErrorResponse = components['schemas']['NotFoundErrorResponse'];
 export type MethodNotAllowedErrorResponse = components['schemas']['MethodNotAllowedErrorResponse'];

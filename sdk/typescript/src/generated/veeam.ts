@@ -568,39 +568,29 @@ export interface components {
             /** @description A stable code to branch on. */
             code: string;
         };
+        /** @description Always `about:blank`: the status says what kind of problem it is. */
+        ProblemType: string;
+        /** @description The name of the status. */
+        ProblemTitle: string;
         /**
-         * @description The request cannot be read, or a value is out of its bounds. `errors` has an entry for each field as in the request (`body` if there is no field to name), with sentences that say what to change. Values are never repeated. Correct those fields and send the request again.
-         * @example {
-         *       "type": "about:blank",
-         *       "title": "Bad Request",
-         *       "status": 400,
-         *       "detail": "The request could not be accepted. Correct the fields listed in errors and send it again.",
-         *       "traceId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90",
-         *       "code": "VALIDATION",
-         *       "errors": {
-         *         "password": [
-         *           "The password is too short. Use at least 15 characters, such as a few words in a row."
-         *         ]
-         *       }
-         *     }
+         * Format: int32
+         * @description The HTTP status again, for clients that see only the body.
          */
+        ProblemStatus: number;
+        /** @description One sentence that may be shown to the user. */
+        ProblemDetail: string;
+        /**
+         * Format: uuid
+         * @description Equal to the header X-Request-Id. Quote it when you ask for help.
+         */
+        ProblemTraceId: string;
+        /** @description The request cannot be read, or a value is out of its bounds. `errors` has an entry for each field as in the request (`body` if there is no field to name), with sentences that say what to change. Values are never repeated. Correct those fields and send the request again. */
         ValidationErrorResponse: {
-            /** @description Always `about:blank`: the status says what kind of problem it is. */
-            type: string;
-            /** @description The name of the status. */
-            title: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            status: number;
-            /** @description One sentence that may be shown to the user. */
-            detail: string;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            traceId: string;
+            type: components["schemas"]["ProblemType"];
+            title: components["schemas"]["ProblemTitle"];
+            status: components["schemas"]["ProblemStatus"];
+            detail: components["schemas"]["ProblemDetail"];
+            traceId: components["schemas"]["ProblemTraceId"];
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
@@ -611,205 +601,78 @@ export interface components {
                 [key: string]: string[];
             };
         };
-        /**
-         * @description Another user signs in with this name. Add the user with another name.
-         * @example {
-         *       "type": "about:blank",
-         *       "title": "Bad Request",
-         *       "status": 400,
-         *       "detail": "This name is taken. Choose another one.",
-         *       "traceId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90",
-         *       "code": "NAME_TAKEN"
-         *     }
-         */
+        /** @description Another user signs in with this name. Add the user with another name. */
         NameTakenErrorResponse: {
-            /** @description Always `about:blank`: the status says what kind of problem it is. */
-            type: string;
-            /** @description The name of the status. */
-            title: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            status: number;
-            /** @description One sentence that may be shown to the user. */
-            detail: string;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            traceId: string;
+            type: components["schemas"]["ProblemType"];
+            title: components["schemas"]["ProblemTitle"];
+            status: components["schemas"]["ProblemStatus"];
+            detail: components["schemas"]["ProblemDetail"];
+            traceId: components["schemas"]["ProblemTraceId"];
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "NAME_TAKEN";
         };
-        /**
-         * @description An authenticator is on already and `recreate` is false or absent, or one was turned on since the token was made. Send `recreate: true` to replace it.
-         * @example {
-         *       "type": "about:blank",
-         *       "title": "Bad Request",
-         *       "status": 400,
-         *       "detail": "An authenticator is already enabled. Send `recreate: true` to replace it, or disable it first.",
-         *       "traceId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90",
-         *       "code": "MFA_ALREADY_ENABLED"
-         *     }
-         */
+        /** @description An authenticator is on already and `recreate` is false or absent, or one was turned on since the token was made. Send `recreate: true` to replace it. */
         MfaAlreadyEnabledErrorResponse: {
-            /** @description Always `about:blank`: the status says what kind of problem it is. */
-            type: string;
-            /** @description The name of the status. */
-            title: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            status: number;
-            /** @description One sentence that may be shown to the user. */
-            detail: string;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            traceId: string;
+            type: components["schemas"]["ProblemType"];
+            title: components["schemas"]["ProblemTitle"];
+            status: components["schemas"]["ProblemStatus"];
+            detail: components["schemas"]["ProblemDetail"];
+            traceId: components["schemas"]["ProblemTraceId"];
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "MFA_ALREADY_ENABLED";
         };
-        /**
-         * @description The token is unknown, used, another user's, or replaced by a newer one. Start again: sign in, or call `enableMfa` again.
-         * @example {
-         *       "type": "about:blank",
-         *       "title": "Bad Request",
-         *       "status": 400,
-         *       "detail": "This token is not valid or was already used. Please start again.",
-         *       "traceId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90",
-         *       "code": "MFA_TOKEN_INVALID"
-         *     }
-         */
+        /** @description The token is unknown, used, another user's, or replaced by a newer one. Start again: sign in, or call `enableMfa` again. */
         MfaTokenInvalidErrorResponse: {
-            /** @description Always `about:blank`: the status says what kind of problem it is. */
-            type: string;
-            /** @description The name of the status. */
-            title: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            status: number;
-            /** @description One sentence that may be shown to the user. */
-            detail: string;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            traceId: string;
+            type: components["schemas"]["ProblemType"];
+            title: components["schemas"]["ProblemTitle"];
+            status: components["schemas"]["ProblemStatus"];
+            detail: components["schemas"]["ProblemDetail"];
+            traceId: components["schemas"]["ProblemTraceId"];
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "MFA_TOKEN_INVALID";
         };
-        /**
-         * @description The token has expired after 10 minutes. Start again: sign in, or call `enableMfa` again.
-         * @example {
-         *       "type": "about:blank",
-         *       "title": "Bad Request",
-         *       "status": 400,
-         *       "detail": "This token has expired. Please start again.",
-         *       "traceId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90",
-         *       "code": "MFA_TOKEN_EXPIRED"
-         *     }
-         */
+        /** @description The token has expired after 10 minutes. Start again: sign in, or call `enableMfa` again. */
         MfaTokenExpiredErrorResponse: {
-            /** @description Always `about:blank`: the status says what kind of problem it is. */
-            type: string;
-            /** @description The name of the status. */
-            title: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            status: number;
-            /** @description One sentence that may be shown to the user. */
-            detail: string;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            traceId: string;
+            type: components["schemas"]["ProblemType"];
+            title: components["schemas"]["ProblemTitle"];
+            status: components["schemas"]["ProblemStatus"];
+            detail: components["schemas"]["ProblemDetail"];
+            traceId: components["schemas"]["ProblemTraceId"];
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "MFA_TOKEN_EXPIRED";
         };
-        /**
-         * @description The token belongs to another step. A token of `enableMfa` works only in `acceptMfa`, and an `mfa_token` of a sign-in only in the `Mfa` grant.
-         * @example {
-         *       "type": "about:blank",
-         *       "title": "Bad Request",
-         *       "status": 400,
-         *       "detail": "This token was issued for another step. Send it to the operation it was issued for.",
-         *       "traceId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90",
-         *       "code": "MFA_WRONG_PURPOSE"
-         *     }
-         */
+        /** @description The token belongs to another step. A token of `enableMfa` works only in `acceptMfa`, and an `mfa_token` of a sign-in only in the `Mfa` grant. */
         MfaWrongPurposeErrorResponse: {
-            /** @description Always `about:blank`: the status says what kind of problem it is. */
-            type: string;
-            /** @description The name of the status. */
-            title: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            status: number;
-            /** @description One sentence that may be shown to the user. */
-            detail: string;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            traceId: string;
+            type: components["schemas"]["ProblemType"];
+            title: components["schemas"]["ProblemTitle"];
+            status: components["schemas"]["ProblemStatus"];
+            detail: components["schemas"]["ProblemDetail"];
+            traceId: components["schemas"]["ProblemTraceId"];
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "MFA_WRONG_PURPOSE";
         };
-        /**
-         * @description The code is wrong, or was used before. Then `reason` says so, and `retryAfter` says when the app shows another one. `attemptsRemaining` says how many tries are left for this token.
-         * @example {
-         *       "type": "about:blank",
-         *       "title": "Bad Request",
-         *       "status": 400,
-         *       "detail": "The code is not correct. Check it and try again.",
-         *       "traceId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90",
-         *       "code": "INVALID_MFA_CODE",
-         *       "attemptsRemaining": 4
-         *     }
-         */
+        /** @description The code is wrong, or was used before. Then `reason` says so, and `retryAfter` says when the app shows another one. `attemptsRemaining` says how many tries are left for this token. */
         InvalidMfaCodeErrorResponse: {
-            /** @description Always `about:blank`: the status says what kind of problem it is. */
-            type: string;
-            /** @description The name of the status. */
-            title: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            status: number;
-            /** @description One sentence that may be shown to the user. */
-            detail: string;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            traceId: string;
+            type: components["schemas"]["ProblemType"];
+            title: components["schemas"]["ProblemTitle"];
+            status: components["schemas"]["ProblemStatus"];
+            detail: components["schemas"]["ProblemDetail"];
+            traceId: components["schemas"]["ProblemTraceId"];
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
@@ -828,104 +691,39 @@ export interface components {
              */
             retryAfter?: number;
         };
-        /**
-         * @description The method of this sign-in was turned off meanwhile. Sign in again.
-         * @example {
-         *       "type": "about:blank",
-         *       "title": "Bad Request",
-         *       "status": 400,
-         *       "detail": "This MFA method is not enabled on this account. Choose one of the enabled methods.",
-         *       "traceId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90",
-         *       "code": "MFA_METHOD_NOT_ENABLED"
-         *     }
-         */
+        /** @description The method of this sign-in was turned off meanwhile. Sign in again. */
         MfaMethodNotEnabledErrorResponse: {
-            /** @description Always `about:blank`: the status says what kind of problem it is. */
-            type: string;
-            /** @description The name of the status. */
-            title: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            status: number;
-            /** @description One sentence that may be shown to the user. */
-            detail: string;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            traceId: string;
+            type: components["schemas"]["ProblemType"];
+            title: components["schemas"]["ProblemTitle"];
+            status: components["schemas"]["ProblemStatus"];
+            detail: components["schemas"]["ProblemDetail"];
+            traceId: components["schemas"]["ProblemTraceId"];
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "MFA_METHOD_NOT_ENABLED";
         };
-        /**
-         * @description The authenticator to prove with this token no longer exists, for example after `disableMfa`. Call `enableMfa` again.
-         * @example {
-         *       "type": "about:blank",
-         *       "title": "Bad Request",
-         *       "status": 400,
-         *       "detail": "No authenticator app is being set up on this account. Start the set-up again.",
-         *       "traceId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90",
-         *       "code": "AUTHENTICATOR_NOT_CONFIGURED"
-         *     }
-         */
+        /** @description The authenticator to prove with this token no longer exists, for example after `disableMfa`. Call `enableMfa` again. */
         AuthenticatorNotConfiguredErrorResponse: {
-            /** @description Always `about:blank`: the status says what kind of problem it is. */
-            type: string;
-            /** @description The name of the status. */
-            title: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            status: number;
-            /** @description One sentence that may be shown to the user. */
-            detail: string;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            traceId: string;
+            type: components["schemas"]["ProblemType"];
+            title: components["schemas"]["ProblemTitle"];
+            status: components["schemas"]["ProblemStatus"];
+            detail: components["schemas"]["ProblemDetail"];
+            traceId: components["schemas"]["ProblemTraceId"];
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "AUTHENTICATOR_NOT_CONFIGURED";
         };
-        /**
-         * @description The authenticator's code is of another time within ten minutes: the clock of its device is off by `offsetSeconds`. Set that clock, then send the next code.
-         * @example {
-         *       "type": "about:blank",
-         *       "title": "Bad Request",
-         *       "status": 400,
-         *       "detail": "The code is right for another time. Set the clock of the authenticator's device automatically and try again.",
-         *       "traceId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90",
-         *       "code": "AUTHENTICATOR_CLOCK_OFF",
-         *       "attemptsRemaining": 4,
-         *       "offsetSeconds": -240
-         *     }
-         */
+        /** @description The authenticator's code is of another time within ten minutes: the clock of its device is off by `offsetSeconds`. Set that clock, then send the next code. */
         AuthenticatorClockOffErrorResponse: {
-            /** @description Always `about:blank`: the status says what kind of problem it is. */
-            type: string;
-            /** @description The name of the status. */
-            title: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            status: number;
-            /** @description One sentence that may be shown to the user. */
-            detail: string;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            traceId: string;
+            type: components["schemas"]["ProblemType"];
+            title: components["schemas"]["ProblemTitle"];
+            status: components["schemas"]["ProblemStatus"];
+            detail: components["schemas"]["ProblemDetail"];
+            traceId: components["schemas"]["ProblemTraceId"];
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
@@ -942,137 +740,52 @@ export interface components {
              */
             offsetSeconds: number;
         };
-        /**
-         * @description The name is unknown or the password is wrong. The answer is the same for both. Ask the user for both again.
-         * @example {
-         *       "type": "about:blank",
-         *       "title": "Unauthorized",
-         *       "status": 401,
-         *       "detail": "The user name or the password is not correct. Please check both and try again.",
-         *       "traceId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90",
-         *       "code": "INVALID_CREDENTIALS"
-         *     }
-         */
+        /** @description The name is unknown or the password is wrong. The answer is the same for both. Ask the user for both again. */
         InvalidCredentialsErrorResponse: {
-            /** @description Always `about:blank`: the status says what kind of problem it is. */
-            type: string;
-            /** @description The name of the status. */
-            title: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            status: number;
-            /** @description One sentence that may be shown to the user. */
-            detail: string;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            traceId: string;
+            type: components["schemas"]["ProblemType"];
+            title: components["schemas"]["ProblemTitle"];
+            status: components["schemas"]["ProblemStatus"];
+            detail: components["schemas"]["ProblemDetail"];
+            traceId: components["schemas"]["ProblemTraceId"];
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "INVALID_CREDENTIALS";
         };
-        /**
-         * @description The access token or refresh token is missing, forged or used, or its session has ended. Sign in again.
-         * @example {
-         *       "type": "about:blank",
-         *       "title": "Unauthorized",
-         *       "status": 401,
-         *       "detail": "The token is missing or not valid. Please sign in again.",
-         *       "traceId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90",
-         *       "code": "TOKEN_INVALID"
-         *     }
-         */
+        /** @description The access token or refresh token is missing, forged or used, or its session has ended. Sign in again. */
         TokenInvalidErrorResponse: {
-            /** @description Always `about:blank`: the status says what kind of problem it is. */
-            type: string;
-            /** @description The name of the status. */
-            title: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            status: number;
-            /** @description One sentence that may be shown to the user. */
-            detail: string;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            traceId: string;
+            type: components["schemas"]["ProblemType"];
+            title: components["schemas"]["ProblemTitle"];
+            status: components["schemas"]["ProblemStatus"];
+            detail: components["schemas"]["ProblemDetail"];
+            traceId: components["schemas"]["ProblemTraceId"];
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "TOKEN_INVALID";
         };
-        /**
-         * @description The token has expired. Refresh an access token. If a refresh token has expired, sign in again.
-         * @example {
-         *       "type": "about:blank",
-         *       "title": "Unauthorized",
-         *       "status": 401,
-         *       "detail": "The token has expired. Refresh it, or sign in again.",
-         *       "traceId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90",
-         *       "code": "TOKEN_EXPIRED"
-         *     }
-         */
+        /** @description The token has expired. Refresh an access token. If a refresh token has expired, sign in again. */
         TokenExpiredErrorResponse: {
-            /** @description Always `about:blank`: the status says what kind of problem it is. */
-            type: string;
-            /** @description The name of the status. */
-            title: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            status: number;
-            /** @description One sentence that may be shown to the user. */
-            detail: string;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            traceId: string;
+            type: components["schemas"]["ProblemType"];
+            title: components["schemas"]["ProblemTitle"];
+            status: components["schemas"]["ProblemStatus"];
+            detail: components["schemas"]["ProblemDetail"];
+            traceId: components["schemas"]["ProblemTraceId"];
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "TOKEN_EXPIRED";
         };
-        /**
-         * @description The bearer is valid, but its sign-in is too old for this act, or was made without the second factor that the account has now (RFC 9470). Sign in again with the second factor, and repeat the request with the new access token. A refresh does not help.
-         * @example {
-         *       "type": "about:blank",
-         *       "title": "Unauthorized",
-         *       "status": 401,
-         *       "detail": "This needs fresh proof of who you are. Sign in again, and repeat the request.",
-         *       "traceId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90",
-         *       "code": "INSUFFICIENT_USER_AUTHENTICATION",
-         *       "maxAge": 300
-         *     }
-         */
+        /** @description The bearer is valid, but its sign-in is too old for this act, or was made without the second factor that the account has now (RFC 9470). Sign in again with the second factor, and repeat the request with the new access token. A refresh does not help. */
         InsufficientUserAuthenticationErrorResponse: {
-            /** @description Always `about:blank`: the status says what kind of problem it is. */
-            type: string;
-            /** @description The name of the status. */
-            title: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            status: number;
-            /** @description One sentence that may be shown to the user. */
-            detail: string;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            traceId: string;
+            type: components["schemas"]["ProblemType"];
+            title: components["schemas"]["ProblemTitle"];
+            status: components["schemas"]["ProblemStatus"];
+            detail: components["schemas"]["ProblemDetail"];
+            traceId: components["schemas"]["ProblemTraceId"];
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
@@ -1084,292 +797,102 @@ export interface components {
              */
             maxAge: number;
         };
-        /**
-         * @description This is another user's account, or an act for administrators. Signing in again does not help.
-         * @example {
-         *       "type": "about:blank",
-         *       "title": "Forbidden",
-         *       "status": 403,
-         *       "detail": "This needs the administrator role. Ask an administrator to do it or to give you the role.",
-         *       "traceId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90",
-         *       "code": "FORBIDDEN"
-         *     }
-         */
+        /** @description This is another user's account, or an act for administrators. Signing in again does not help. */
         ForbiddenErrorResponse: {
-            /** @description Always `about:blank`: the status says what kind of problem it is. */
-            type: string;
-            /** @description The name of the status. */
-            title: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            status: number;
-            /** @description One sentence that may be shown to the user. */
-            detail: string;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            traceId: string;
+            type: components["schemas"]["ProblemType"];
+            title: components["schemas"]["ProblemTitle"];
+            status: components["schemas"]["ProblemStatus"];
+            detail: components["schemas"]["ProblemDetail"];
+            traceId: components["schemas"]["ProblemTraceId"];
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "FORBIDDEN";
         };
-        /**
-         * @description 50 wrong codes have locked this method. Sign in with a recovery code, or with another method in another API, which also unlocks it. Or ask an administrator.
-         * @example {
-         *       "type": "about:blank",
-         *       "title": "Forbidden",
-         *       "status": 403,
-         *       "detail": "This method is locked after too many wrong codes. Use another method or ask an administrator for help.",
-         *       "traceId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90",
-         *       "code": "MFA_METHOD_LOCKED"
-         *     }
-         */
+        /** @description 50 wrong codes have locked this method. Sign in with a recovery code, or with another method in another API, which also unlocks it. Or ask an administrator. */
         MfaMethodLockedErrorResponse: {
-            /** @description Always `about:blank`: the status says what kind of problem it is. */
-            type: string;
-            /** @description The name of the status. */
-            title: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            status: number;
-            /** @description One sentence that may be shown to the user. */
-            detail: string;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            traceId: string;
+            type: components["schemas"]["ProblemType"];
+            title: components["schemas"]["ProblemTitle"];
+            status: components["schemas"]["ProblemStatus"];
+            detail: components["schemas"]["ProblemDetail"];
+            traceId: components["schemas"]["ProblemTraceId"];
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "MFA_METHOD_LOCKED";
         };
-        /**
-         * @description The user's organisation demands a second factor, and this is the last one. Set up another one first.
-         * @example {
-         *       "type": "about:blank",
-         *       "title": "Forbidden",
-         *       "status": 403,
-         *       "detail": "Your organisation demands a second factor. Set up another method before you turn this one off.",
-         *       "traceId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90",
-         *       "code": "MFA_ENFORCED"
-         *     }
-         */
+        /** @description The user's organisation demands a second factor, and this is the last one. Set up another one first. */
         MfaEnforcedErrorResponse: {
-            /** @description Always `about:blank`: the status says what kind of problem it is. */
-            type: string;
-            /** @description The name of the status. */
-            title: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            status: number;
-            /** @description One sentence that may be shown to the user. */
-            detail: string;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            traceId: string;
+            type: components["schemas"]["ProblemType"];
+            title: components["schemas"]["ProblemTitle"];
+            status: components["schemas"]["ProblemStatus"];
+            detail: components["schemas"]["ProblemDetail"];
+            traceId: components["schemas"]["ProblemTraceId"];
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             code: "MFA_ENFORCED";
         };
-        /**
-         * @description No user has this id, or the user was deleted meanwhile.
-         * @example {
-         *       "type": "about:blank",
-         *       "title": "Not Found",
-         *       "status": 404,
-         *       "detail": "There is no user with this id. List the users to find the right one.",
-         *       "traceId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90",
-         *       "code": "USER_NOT_FOUND"
-         *     }
-         */
+        /** @description No user has this id, or the user was deleted meanwhile. */
         UserNotFoundErrorResponse: {
-            /** @description Always `about:blank`: the status says what kind of problem it is. */
-            type: string;
-            /** @description The name of the status. */
-            title: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            status: number;
-            /** @description One sentence that may be shown to the user. */
-            detail: string;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            traceId: string;
+            type: components["schemas"]["ProblemType"];
+            title: components["schemas"]["ProblemTitle"];
+            status: components["schemas"]["ProblemStatus"];
+            detail: components["schemas"]["ProblemDetail"];
+            traceId: components["schemas"]["ProblemTraceId"];
             /** @enum {string} */
             code: "USER_NOT_FOUND";
         };
-        /**
-         * @description The server would have no administrator left. Make somebody else an administrator first.
-         * @example {
-         *       "type": "about:blank",
-         *       "title": "Conflict",
-         *       "status": 409,
-         *       "detail": "This is the last administrator. Make somebody else an administrator first.",
-         *       "traceId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90",
-         *       "code": "LAST_ADMINISTRATOR"
-         *     }
-         */
+        /** @description The server would have no administrator left. Make somebody else an administrator first. */
         LastAdministratorErrorResponse: {
-            /** @description Always `about:blank`: the status says what kind of problem it is. */
-            type: string;
-            /** @description The name of the status. */
-            title: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            status: number;
-            /** @description One sentence that may be shown to the user. */
-            detail: string;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            traceId: string;
+            type: components["schemas"]["ProblemType"];
+            title: components["schemas"]["ProblemTitle"];
+            status: components["schemas"]["ProblemStatus"];
+            detail: components["schemas"]["ProblemDetail"];
+            traceId: components["schemas"]["ProblemTraceId"];
             /** @enum {string} */
             code: "LAST_ADMINISTRATOR";
         };
-        /**
-         * @description The body did not begin within 5 seconds, or came with less than 500 bytes a second. The connection is closed. Send the request again.
-         * @example {
-         *       "type": "about:blank",
-         *       "title": "Request Timeout",
-         *       "status": 408,
-         *       "detail": "The request body did not arrive in time. Send the complete request again.",
-         *       "traceId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90",
-         *       "code": "REQUEST_TIMEOUT"
-         *     }
-         */
+        /** @description The body did not begin within 5 seconds, or came with less than 500 bytes a second. The connection is closed. Send the request again. */
         RequestTimeoutErrorResponse: {
-            /** @description Always `about:blank`: the status says what kind of problem it is. */
-            type: string;
-            /** @description The name of the status. */
-            title: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            status: number;
-            /** @description One sentence that may be shown to the user. */
-            detail: string;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            traceId: string;
+            type: components["schemas"]["ProblemType"];
+            title: components["schemas"]["ProblemTitle"];
+            status: components["schemas"]["ProblemStatus"];
+            detail: components["schemas"]["ProblemDetail"];
+            traceId: components["schemas"]["ProblemTraceId"];
             /** @enum {string} */
             code: "REQUEST_TIMEOUT";
         };
-        /**
-         * @description The body is larger than the server reads (16 KiB by default).
-         * @example {
-         *       "type": "about:blank",
-         *       "title": "Payload Too Large",
-         *       "status": 413,
-         *       "detail": "The request body is too large. Send a smaller one.",
-         *       "traceId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90",
-         *       "code": "PAYLOAD_TOO_LARGE"
-         *     }
-         */
+        /** @description The body is larger than the server reads (16 KiB by default). */
         PayloadTooLargeErrorResponse: {
-            /** @description Always `about:blank`: the status says what kind of problem it is. */
-            type: string;
-            /** @description The name of the status. */
-            title: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            status: number;
-            /** @description One sentence that may be shown to the user. */
-            detail: string;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            traceId: string;
+            type: components["schemas"]["ProblemType"];
+            title: components["schemas"]["ProblemTitle"];
+            status: components["schemas"]["ProblemStatus"];
+            detail: components["schemas"]["ProblemDetail"];
+            traceId: components["schemas"]["ProblemTraceId"];
             /** @enum {string} */
             code: "PAYLOAD_TOO_LARGE";
         };
-        /**
-         * @description The Content-Type of the body is not that of this operation: a form for the token, JSON for everything else.
-         * @example {
-         *       "type": "about:blank",
-         *       "title": "Unsupported Media Type",
-         *       "status": 415,
-         *       "detail": "The request body must be JSON. Send it with Content-Type: application/json.",
-         *       "traceId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90",
-         *       "code": "UNSUPPORTED_MEDIA_TYPE"
-         *     }
-         */
+        /** @description The Content-Type of the body is not that of this operation: a form for the token, JSON for everything else. */
         UnsupportedMediaTypeErrorResponse: {
-            /** @description Always `about:blank`: the status says what kind of problem it is. */
-            type: string;
-            /** @description The name of the status. */
-            title: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            status: number;
-            /** @description One sentence that may be shown to the user. */
-            detail: string;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            traceId: string;
+            type: components["schemas"]["ProblemType"];
+            title: components["schemas"]["ProblemTitle"];
+            status: components["schemas"]["ProblemStatus"];
+            detail: components["schemas"]["ProblemDetail"];
+            traceId: components["schemas"]["ProblemTraceId"];
             /** @enum {string} */
             code: "UNSUPPORTED_MEDIA_TYPE";
         };
-        /**
-         * @description The token's 5 tries are used, or the method must wait after 10 wrong codes. Wait `retryAfter` seconds, then start again.
-         * @example {
-         *       "type": "about:blank",
-         *       "title": "Too Many Requests",
-         *       "status": 429,
-         *       "detail": "Too many wrong codes. Wait for the time given in retryAfter and start again.",
-         *       "traceId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90",
-         *       "code": "TOO_MANY_MFA_ATTEMPTS",
-         *       "retryAfter": 30
-         *     }
-         */
+        /** @description The token's 5 tries are used, or the method must wait after 10 wrong codes. Wait `retryAfter` seconds, then start again. */
         TooManyMfaAttemptsErrorResponse: {
-            /** @description Always `about:blank`: the status says what kind of problem it is. */
-            type: string;
-            /** @description The name of the status. */
-            title: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            status: number;
-            /** @description One sentence that may be shown to the user. */
-            detail: string;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            traceId: string;
+            type: components["schemas"]["ProblemType"];
+            title: components["schemas"]["ProblemTitle"];
+            status: components["schemas"]["ProblemStatus"];
+            detail: components["schemas"]["ProblemDetail"];
+            traceId: components["schemas"]["ProblemTraceId"];
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
@@ -1381,35 +904,13 @@ export interface components {
              */
             retryAfter: number;
         };
-        /**
-         * @description Too many wrong passwords for this name came from this network: after 5, waits from 1 second to 15 minutes. The password of this call was not checked.
-         * @example {
-         *       "type": "about:blank",
-         *       "title": "Too Many Requests",
-         *       "status": 429,
-         *       "detail": "Too many wrong passwords. Wait for the time given in retryAfter and try again.",
-         *       "traceId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90",
-         *       "code": "TOO_MANY_PASSWORD_ATTEMPTS",
-         *       "retryAfter": 30
-         *     }
-         */
+        /** @description Too many wrong passwords for this name came from this network: after 5, waits from 1 second to 15 minutes. The password of this call was not checked. */
         TooManyPasswordAttemptsErrorResponse: {
-            /** @description Always `about:blank`: the status says what kind of problem it is. */
-            type: string;
-            /** @description The name of the status. */
-            title: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            status: number;
-            /** @description One sentence that may be shown to the user. */
-            detail: string;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            traceId: string;
+            type: components["schemas"]["ProblemType"];
+            title: components["schemas"]["ProblemTitle"];
+            status: components["schemas"]["ProblemStatus"];
+            detail: components["schemas"]["ProblemDetail"];
+            traceId: components["schemas"]["ProblemTraceId"];
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
@@ -1421,35 +922,13 @@ export interface components {
              */
             retryAfter: number;
         };
-        /**
-         * @description The caller has requested too many secrets with scratch codes: 10 an hour by default. Wait `retryAfter` seconds, then try again.
-         * @example {
-         *       "type": "about:blank",
-         *       "title": "Too Many Requests",
-         *       "status": 429,
-         *       "detail": "This was requested too often. Wait for the time given in retryAfter and try again.",
-         *       "traceId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90",
-         *       "code": "TOO_MANY_REQUESTS",
-         *       "retryAfter": 30
-         *     }
-         */
+        /** @description The caller has requested too many secrets with scratch codes: 10 an hour by default. Wait `retryAfter` seconds, then try again. */
         TooManyRequestsErrorResponse: {
-            /** @description Always `about:blank`: the status says what kind of problem it is. */
-            type: string;
-            /** @description The name of the status. */
-            title: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            status: number;
-            /** @description One sentence that may be shown to the user. */
-            detail: string;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            traceId: string;
+            type: components["schemas"]["ProblemType"];
+            title: components["schemas"]["ProblemTitle"];
+            status: components["schemas"]["ProblemStatus"];
+            detail: components["schemas"]["ProblemDetail"];
+            traceId: components["schemas"]["ProblemTraceId"];
             /** @enum {string} */
             code: "TOO_MANY_REQUESTS";
             /**
@@ -1458,66 +937,23 @@ export interface components {
              */
             retryAfter: number;
         };
-        /**
-         * @description The server failed. Try again once. If the error stays, give the `traceId` to the operator.
-         * @example {
-         *       "type": "about:blank",
-         *       "title": "Internal Server Error",
-         *       "status": 500,
-         *       "detail": "Something went wrong on our side. Try again, and report the traceId if it happens again.",
-         *       "traceId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90",
-         *       "code": "INTERNAL"
-         *     }
-         */
+        /** @description The server failed. Try again once. If the error stays, give the `traceId` to the operator. */
         InternalErrorResponse: {
-            /** @description Always `about:blank`: the status says what kind of problem it is. */
-            type: string;
-            /** @description The name of the status. */
-            title: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            status: number;
-            /** @description One sentence that may be shown to the user. */
-            detail: string;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            traceId: string;
+            type: components["schemas"]["ProblemType"];
+            title: components["schemas"]["ProblemTitle"];
+            status: components["schemas"]["ProblemStatus"];
+            detail: components["schemas"]["ProblemDetail"];
+            traceId: components["schemas"]["ProblemTraceId"];
             /** @enum {string} */
             code: "INTERNAL";
         };
-        /**
-         * @description A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
-         * @example {
-         *       "type": "about:blank",
-         *       "title": "Service Unavailable",
-         *       "status": 503,
-         *       "detail": "The service is busy. Wait for the time given in retryAfter and try again.",
-         *       "traceId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90",
-         *       "code": "SERVICE_UNAVAILABLE",
-         *       "retryAfter": 30
-         *     }
-         */
+        /** @description A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds. */
         ServiceUnavailableErrorResponse: {
-            /** @description Always `about:blank`: the status says what kind of problem it is. */
-            type: string;
-            /** @description The name of the status. */
-            title: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            status: number;
-            /** @description One sentence that may be shown to the user. */
-            detail: string;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            traceId: string;
+            type: components["schemas"]["ProblemType"];
+            title: components["schemas"]["ProblemTitle"];
+            status: components["schemas"]["ProblemStatus"];
+            detail: components["schemas"]["ProblemDetail"];
+            traceId: components["schemas"]["ProblemTraceId"];
             /** @enum {string} */
             code: "SERVICE_UNAVAILABLE";
             /**
@@ -1538,22 +974,11 @@ export interface components {
          *     }
          */
         NotFoundErrorResponse: {
-            /** @description Always `about:blank`: the status says what kind of problem it is. */
-            type: string;
-            /** @description The name of the status. */
-            title: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            status: number;
-            /** @description One sentence that may be shown to the user. */
-            detail: string;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            traceId: string;
+            type: components["schemas"]["ProblemType"];
+            title: components["schemas"]["ProblemTitle"];
+            status: components["schemas"]["ProblemStatus"];
+            detail: components["schemas"]["ProblemDetail"];
+            traceId: components["schemas"]["ProblemTraceId"];
             /** @enum {string} */
             code: "NOT_FOUND";
         };
@@ -1569,22 +994,11 @@ export interface components {
          *     }
          */
         MethodNotAllowedErrorResponse: {
-            /** @description Always `about:blank`: the status says what kind of problem it is. */
-            type: string;
-            /** @description The name of the status. */
-            title: string;
-            /**
-             * Format: int32
-             * @description The HTTP status again, for clients that see only the body.
-             */
-            status: number;
-            /** @description One sentence that may be shown to the user. */
-            detail: string;
-            /**
-             * Format: uuid
-             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
-             */
-            traceId: string;
+            type: components["schemas"]["ProblemType"];
+            title: components["schemas"]["ProblemTitle"];
+            status: components["schemas"]["ProblemStatus"];
+            detail: components["schemas"]["ProblemDetail"];
+            traceId: components["schemas"]["ProblemTraceId"];
             /** @enum {string} */
             code: "METHOD_NOT_ALLOWED";
         };
@@ -1702,6 +1116,40 @@ export interface components {
                 "application/problem+json": components["schemas"]["UnsupportedMediaTypeErrorResponse"];
             };
         };
+        /** @description Conflict: `LAST_ADMINISTRATOR`. */
+        LastAdministrator: {
+            headers: {
+                "X-Request-Id": components["headers"]["XRequestId"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["LastAdministratorErrorResponse"];
+            };
+        };
+        /** @description Limit reached: `TOO_MANY_REQUESTS`. */
+        TooManyRequests: {
+            headers: {
+                "X-Request-Id": components["headers"]["XRequestId"];
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                "Retry-After": components["headers"]["RetryAfter"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["TooManyRequestsErrorResponse"];
+            };
+        };
+        /** @description Limit reached: `TOO_MANY_MFA_ATTEMPTS`. */
+        TooManyMfaAttempts: {
+            headers: {
+                "X-Request-Id": components["headers"]["XRequestId"];
+                "Retry-After": components["headers"]["RetryAfter"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["TooManyMfaAttemptsErrorResponse"];
+            };
+        };
         /** @description Server error: `INTERNAL`. */
         Internal: {
             headers: {
@@ -1802,6 +1250,11 @@ export type EnableMfaAnswer = components['schemas']['EnableMfaAnswer'];
 export type EnableMfaAnswerV81 = components['schemas']['EnableMfaAnswerV81'];
 export type AcceptMfaRequest = components['schemas']['AcceptMfaRequest'];
 export type ErrorResponse = components['schemas']['ErrorResponse'];
+export type ProblemType = components['schemas']['ProblemType'];
+export type ProblemTitle = components['schemas']['ProblemTitle'];
+export type ProblemStatus = components['schemas']['ProblemStatus'];
+export type ProblemDetail = components['schemas']['ProblemDetail'];
+export type ProblemTraceId = components['schemas']['ProblemTraceId'];
 export type ValidationErrorResponse = components['schemas']['ValidationErrorResponse'];
 export type NameTakenErrorResponse = components['schemas']['NameTakenErrorResponse'];
 export type MfaAlreadyEnabledErrorResponse = components['schemas']['MfaAlreadyEnabledErrorResponse'];
@@ -1854,6 +1307,9 @@ export type ResponseUserNotFound = components['responses']['UserNotFound'];
 export type ResponseRequestTimeout = components['responses']['RequestTimeout'];
 export type ResponsePayloadTooLarge = components['responses']['PayloadTooLarge'];
 export type ResponseUnsupportedMediaType = components['responses']['UnsupportedMediaType'];
+export type ResponseLastAdministrator = components['responses']['LastAdministrator'];
+export type ResponseTooManyRequests = components['responses']['TooManyRequests'];
+export type ResponseTooManyMfaAttempts = components['responses']['TooManyMfaAttempts'];
 export type ResponseInternal = components['responses']['Internal'];
 export type ResponseServiceUnavailable = components['responses']['ServiceUnavailable'];
 export type ParameterApiVersion = components['parameters']['ApiVersion'];
@@ -2246,16 +1702,7 @@ export interface operations {
             401: components["responses"]["UnauthorizedOrStale"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["UserNotFound"];
-            /** @description Conflict: `LAST_ADMINISTRATOR`. */
-            409: {
-                headers: {
-                    "X-Request-Id": components["headers"]["XRequestId"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["LastAdministratorErrorResponse"];
-                };
-            };
+            409: components["responses"]["LastAdministrator"];
             500: components["responses"]["Internal"];
             503: components["responses"]["ServiceUnavailable"];
         };
@@ -2327,19 +1774,7 @@ export interface operations {
             408: components["responses"]["RequestTimeout"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            /** @description Limit reached: `TOO_MANY_REQUESTS`. */
-            429: {
-                headers: {
-                    "X-Request-Id": components["headers"]["XRequestId"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
-                    "Retry-After": components["headers"]["RetryAfter"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["TooManyRequestsErrorResponse"];
-                };
-            };
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["Internal"];
             503: components["responses"]["ServiceUnavailable"];
         };
@@ -2396,17 +1831,7 @@ export interface operations {
             408: components["responses"]["RequestTimeout"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            /** @description Limit reached: `TOO_MANY_MFA_ATTEMPTS`. */
-            429: {
-                headers: {
-                    "X-Request-Id": components["headers"]["XRequestId"];
-                    "Retry-After": components["headers"]["RetryAfter"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["TooManyMfaAttemptsErrorResponse"];
-                };
-            };
+            429: components["responses"]["TooManyMfaAttempts"];
             500: components["responses"]["Internal"];
             503: components["responses"]["ServiceUnavailable"];
         };
@@ -2760,16 +2185,7 @@ export interface operations {
             401: components["responses"]["UnauthorizedOrStale"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["UserNotFound"];
-            /** @description Conflict: `LAST_ADMINISTRATOR`. */
-            409: {
-                headers: {
-                    "X-Request-Id": components["headers"]["XRequestId"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["LastAdministratorErrorResponse"];
-                };
-            };
+            409: components["responses"]["LastAdministrator"];
             500: components["responses"]["Internal"];
             503: components["responses"]["ServiceUnavailable"];
         };
@@ -2841,19 +2257,7 @@ export interface operations {
             408: components["responses"]["RequestTimeout"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            /** @description Limit reached: `TOO_MANY_REQUESTS`. */
-            429: {
-                headers: {
-                    "X-Request-Id": components["headers"]["XRequestId"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
-                    "Retry-After": components["headers"]["RetryAfter"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["TooManyRequestsErrorResponse"];
-                };
-            };
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["Internal"];
             503: components["responses"]["ServiceUnavailable"];
         };
@@ -2910,17 +2314,7 @@ export interface operations {
             408: components["responses"]["RequestTimeout"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            /** @description Limit reached: `TOO_MANY_MFA_ATTEMPTS`. */
-            429: {
-                headers: {
-                    "X-Request-Id": components["headers"]["XRequestId"];
-                    "Retry-After": components["headers"]["RetryAfter"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["TooManyMfaAttemptsErrorResponse"];
-                };
-            };
+            429: components["responses"]["TooManyMfaAttempts"];
             500: components["responses"]["Internal"];
             503: components["responses"]["ServiceUnavailable"];
         };
