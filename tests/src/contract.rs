@@ -2,14 +2,13 @@
 //! check that every answer must pass.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
-use jsonschema::Validator;
 use reqwest::header::HeaderMap;
 use serde_json::{Map, Value};
 
 use crate::coverage::{self, Triple};
-use crate::schema::{compile, translated};
+use crate::schema::{Schema, translated};
 
 mod envelope;
 mod request;
@@ -96,7 +95,7 @@ pub struct Security {
 
 /// What is declared for one status.
 struct Declared {
-    schema: Option<Validator>,
+    schema: Option<Schema>,
     media: String,
     codes: BTreeSet<String>,
     /// Headers that each answer has.
@@ -117,7 +116,7 @@ impl Contract {
         for source in countersign::sandbox::all_documents() {
             let document: Value =
                 yaml_serde::from_str(source.strict.yaml).expect("the contract is YAML");
-            let components = translated(&document["components"]);
+            let components = Arc::new(translated(&document["components"]));
             let others = members(&document["x-also-served"]);
             also_served.extend(others.map(|(asked, served)| {
                 let served = served.as_str().expect("the beginning of a path");
@@ -237,7 +236,7 @@ impl Operation {
     fn read(
         api: &'static str,
         document: &Value,
-        components: &Value,
+        components: &Arc<Value>,
         (path, method): (&str, &str),
         operation: &Value,
     ) -> Self {
@@ -455,7 +454,7 @@ impl Security {
 }
 
 impl Declared {
-    fn read(document: &Value, components: &Value, answer: &Value) -> Self {
+    fn read(document: &Value, components: &Arc<Value>, answer: &Value) -> Self {
         let content = members(&answer["content"]).next();
         let schema = content.map_or(&Value::Null, |(_, media)| &media["schema"]);
         let required = members(&answer["headers"]).filter_map(|(name, header)| {
@@ -466,7 +465,7 @@ impl Declared {
         Self {
             codes: codes(document, schema),
             media: content.map_or_else(String::new, |(media, _)| media.clone()),
-            schema: (!schema.is_null()).then(|| compile(schema, components)),
+            schema: (!schema.is_null()).then(|| Schema::new(schema, components)),
             headers: required.collect(),
             tells_limits: answer["headers"]["RateLimit"].is_object(),
         }

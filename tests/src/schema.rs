@@ -1,10 +1,41 @@
 //! Converts schemas of OpenAPI 3.0 to JSON Schema 2020-12. They are closed, so that a field missing
 //! in the contract is found.
 
+use std::ops::Deref;
+use std::sync::{Arc, OnceLock};
+
 use jsonschema::{Draft, Validator};
 use serde_json::{Map, Value, json};
 
-/// Compiles a schema of a document. `components` are the document's, already [`translated`].
+/// A schema of a document. It is compiled when it is first used: compiling all of them takes seconds, and one test uses
+/// few.
+pub struct Schema {
+    own: Value,
+    components: Arc<Value>,
+    compiled: OnceLock<Validator>,
+}
+
+impl Schema {
+    /// Names a schema. `components` are its document's, already [`translated`].
+    pub fn new(schema: &Value, components: &Arc<Value>) -> Self {
+        Self {
+            own: schema.clone(),
+            components: Arc::clone(components),
+            compiled: OnceLock::new(),
+        }
+    }
+}
+
+impl Deref for Schema {
+    type Target = Validator;
+
+    fn deref(&self) -> &Validator {
+        self.compiled
+            .get_or_init(|| compile(&self.own, &self.components))
+    }
+}
+
+/// Compiles a schema of a document.
 ///
 /// # Panics
 /// Panics if the schema is not valid.

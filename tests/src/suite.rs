@@ -38,7 +38,7 @@ tokio::task_local! {
 type Body = fn() -> Pin<Box<dyn Future<Output = ()>>>;
 
 /// A program that some tests require.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Tool {
     /// An authenticator app that we did not write.
     Oathtool,
@@ -64,8 +64,14 @@ impl Tool {
         }
     }
 
-    /// Tells whether it is installed on this machine.
+    /// Tells whether it is installed on this machine. It is looked for once, since starting a browser takes a while.
     pub fn is_there(self) -> bool {
+        static KNOWN: Mutex<BTreeMap<Tool, bool>> = Mutex::new(BTreeMap::new());
+        let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        *known.entry(self).or_insert_with(|| self.answers())
+    }
+
+    fn answers(self) -> bool {
         if self == Self::Axe && !axe().is_file() {
             return false;
         }

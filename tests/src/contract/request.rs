@@ -1,10 +1,11 @@
 //! What the contract says of a request: its body and its parameters, with the schemas that judge them.
 
-use jsonschema::Validator;
+use std::sync::Arc;
+
 use serde_json::{Map, Value, json};
 
 use super::{follow, members};
-use crate::schema::compile;
+use crate::schema::Schema;
 
 /// A request body.
 pub struct Request {
@@ -12,7 +13,7 @@ pub struct Request {
     pub schema: Value,
     /// The document's first example of it.
     pub example: Value,
-    validator: Validator,
+    validator: Schema,
 }
 
 /// A parameter of a path or a query.
@@ -23,17 +24,17 @@ pub struct Parameter {
     pub place: String,
     /// Its schema, with all references followed.
     pub schema: Value,
-    validator: Validator,
+    validator: Schema,
 }
 
 impl Request {
-    pub(super) fn read(document: &Value, media: &Value, components: &Value) -> Self {
+    pub(super) fn read(document: &Value, media: &Value, components: &Arc<Value>) -> Self {
         let named = members(&media["examples"]).map(|(_, one)| &follow(document, one)["value"]);
         let example = named.chain(media.get("example")).next();
         let schema = opened(&inlined(document, &media["schema"]));
         Self {
             example: example.expect("every body has an example").clone(),
-            validator: compile(&schema, components),
+            validator: Schema::new(&schema, components),
             schema,
         }
     }
@@ -45,13 +46,13 @@ impl Request {
 }
 
 impl Parameter {
-    pub(super) fn read(document: &Value, parameter: &Value, components: &Value) -> Self {
+    pub(super) fn read(document: &Value, parameter: &Value, components: &Arc<Value>) -> Self {
         let text = |name: &str| parameter[name].as_str().unwrap_or_default().to_owned();
         Self {
             name: text("name"),
             place: text("in"),
             schema: inlined(document, &parameter["schema"]),
-            validator: compile(&parameter["schema"], components),
+            validator: Schema::new(&parameter["schema"], components),
         }
     }
 
