@@ -4,14 +4,15 @@ use uuid::Uuid;
 
 use crate::model::audit::AuditEvent;
 use crate::model::challenge::Challenge;
+use crate::model::demand::Demand;
 use crate::model::email_change::{EmailChange, EmailUndo};
 use crate::model::factor::{Factor, FactorAttempts};
 use crate::model::kinds::{
     AnswerKind, Assurance, FactorKind, OrganisationRole, Purpose, Role, Scope,
 };
 use crate::model::organisation::Organisation;
-use crate::model::session::Session;
-use crate::model::user::PasswordReset;
+use crate::model::session::{Caller, Session};
+use crate::model::user::{PasswordReset, User};
 use crate::model::{ApiKeyId, AuditId, OrganisationId, Secret, SessionId, Time, UserId};
 
 /// A user, with what every API may show of them.
@@ -44,14 +45,27 @@ pub struct Person {
 }
 
 impl Person {
-    /// Adds the mailbox to `methods` if the organisation demands a second factor and no method is on.
-    #[must_use]
-    pub fn while_enforced(mut self, enforced: bool) -> Self {
-        if enforced && self.mailbox && self.methods.is_empty() {
-            self.methods.push(FactorKind::Email);
+    /// Returns a user as clients may see them, with what sign-in asks of them.
+    pub fn new(user: &User, demand: Demand) -> Self {
+        Self {
+            id: user.id,
+            number: user.number,
+            email: user.email.clone(),
+            first_name: user.first_name.clone(),
+            last_name: user.last_name.clone(),
+            role: user.role,
+            asked: !demand.is_empty(),
+            methods: demand.into_methods(),
+            created_at: user.created_at,
+            mailbox: user.mailbox,
+            description: user.description.clone(),
+            organisation: user.organisation_id.zip(user.organisation_role),
         }
-        self.asked = !self.methods.is_empty();
-        self
+    }
+
+    /// Returns the caller as they may see themselves.
+    pub fn of(caller: &Caller) -> Self {
+        Self::new(&caller.user, caller.demanded())
     }
 }
 

@@ -13,7 +13,7 @@ use super::dto::{
 use super::error::{Error, refuses};
 use super::sessions::fault;
 use super::{Answer, App, Body, Caller};
-use crate::flow::toggle::Target;
+use crate::flow::Target;
 use crate::flow::{self, setup};
 use crate::http::input::{SecretText, Then, present};
 use crate::http::limits::Client;

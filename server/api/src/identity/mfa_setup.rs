@@ -87,7 +87,7 @@ impl MfaSetupRequest {
     ) -> Result<flow::setup::Begin, Refusal> {
         Ok(flow::setup::Begin {
             caller,
-            target: flow::toggle::Target::Own,
+            target: flow::Target::Own,
             method: self.method.known()?,
             confirm: flow::setup::Confirm::Password(self.password.into_secret()),
             name: self.name,

@@ -9,8 +9,9 @@ use validator::Validate;
 use super::dto::{Disabled, Enabled, Method, MfaMethod, Pending};
 use super::error::refuses;
 use super::{Answer, App, Caller, OptionalBody};
+use crate::flow::Target;
 use crate::flow::channel::{self, TurnOn, TurnedOn};
-use crate::flow::toggle::{self, Target, Toggle, Which};
+use crate::flow::methods::{self, Change, Which};
 use crate::http::input::{Then, present};
 use crate::http::limits::Client;
 use crate::http::output::exposed_if;
@@ -50,12 +51,12 @@ pub async fn disable_mfa_sign_in(
     Client(source): Client,
     caller: Caller,
 ) -> Answer<DisableMfaSignInAnswer> {
-    let command = Toggle {
+    let command = Change {
         caller: caller.into_inner(),
         target: Target::Own,
         source,
     };
-    app.call(async |ctx| toggle::pause(ctx, command, Which::All).await)
+    app.call(async |ctx| methods::pause(ctx, command, Which::All).await)
         .await?;
     Ok(Json(DisableMfaSignInAnswer {
         status: Disabled::Disabled,

@@ -2,9 +2,9 @@
 //! administrator.
 
 use crate::app::Ctx;
+use crate::flow::methods::{self, Change, Which};
 use crate::flow::setup::{self, By, Confirm};
-use crate::flow::toggle::{self, Target, Toggle, Which};
-use crate::flow::{Answer, accounts};
+use crate::flow::{Answer, Target, target};
 use crate::model::kinds::{CodeSetKind, FactorKind};
 use crate::model::reference::{Reference, ReferenceKind};
 use crate::model::session::Caller;
@@ -92,9 +92,9 @@ pub struct Accept {
 /// # Errors
 /// As [`setup::verify`]. Also refuses a reference of another account.
 pub async fn accept(ctx: &Ctx, command: Accept) -> Result<()> {
-    let target = accounts::target(ctx, &command.caller, command.number).await?;
+    let account = target::find(ctx, &command.caller, Target::Number(command.number)).await?;
     let reference = Reference::parse(ReferenceKind::Challenge, command.token.expose());
-    if reference.is_none_or(|reference| reference.user() != target.user.id) {
+    if reference.is_none_or(|reference| reference.user() != account.user.id) {
         return Err(Refusal::MfaTokenInvalid.into());
     }
     let verify = setup::Verify {
@@ -110,13 +110,13 @@ pub async fn accept(ctx: &Ctx, command: Accept) -> Result<()> {
 /// Removes the authenticators and the scratch codes of an account.
 ///
 /// # Errors
-/// As [`toggle::remove`].
+/// As [`methods::remove`].
 pub async fn disable(ctx: &Ctx, caller: Caller, number: i64, source: Source) -> Result<()> {
-    let command = Toggle {
+    let command = Change {
         caller,
         target: Target::Number(number),
         source,
     };
     let which = Which::Kind(FactorKind::Authenticator);
-    toggle::remove(ctx, command, which).await.map(|_left| ())
+    methods::remove(ctx, command, which).await.map(|_left| ())
 }

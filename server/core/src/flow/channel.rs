@@ -4,10 +4,10 @@
 use crate::app::Ctx;
 use crate::factor;
 use crate::factor::sms::Phone;
+use crate::flow::methods::{self, Change, Which};
 use crate::flow::setup::{self, Confirm};
-use crate::flow::toggle::{self, Target, Toggle};
-use crate::flow::{Act, sms};
-use crate::model::kinds::{FactorKind, FactorState, Role};
+use crate::flow::{Act, Target, sms};
+use crate::model::kinds::{FactorKind, FactorState};
 use crate::model::notice::Channel;
 use crate::model::session::Caller;
 use crate::model::source::Source;
@@ -47,7 +47,7 @@ pub enum TurnedOn {
 /// as proved.
 ///
 /// # Errors
-/// Refuses whatever [`toggle::enable_mailbox`] and [`setup::begin`] refuse, another address than the
+/// Refuses whatever [`methods::enable_mailbox`] and [`setup::begin`] refuse, another address than the
 /// account's own, and SMS without a number.
 pub async fn turn_on(ctx: &Ctx, command: TurnOn) -> Result<TurnedOn> {
     let act = Act::begin(ctx, command.source);
@@ -60,18 +60,18 @@ pub async fn turn_on(ctx: &Ctx, command: TurnOn) -> Result<TurnedOn> {
     } = command;
     judge_address(&caller, email.as_deref())?;
     let (method, number) = chosen(&act, &caller, method, phone.as_ref())?;
-    let own = |caller: &Caller| Toggle {
+    let own = |caller: &Caller| Change {
         caller: caller.clone(),
         target: Target::Own,
         source,
     };
     if factor::channel(method) == Some(Channel::Mail) {
-        let changed = toggle::enable_mailbox(ctx, own(&caller)).await?;
+        let changed = methods::enable_mailbox(ctx, own(&caller)).await?;
         return Ok(TurnedOn::On(changed));
     }
     let proved = |number: &String| is_proved(&caller, number);
     if number.as_ref().is_none_or(proved) {
-        match toggle::enable(ctx, own(&caller), method).await {
+        match methods::enable(ctx, own(&caller), method).await {
             Err(Error::Refused(Refusal::MfaMethodNotConfigured)) => {}
             turned_on => return turned_on.map(TurnedOn::On),
         }
@@ -79,7 +79,7 @@ pub async fn turn_on(ctx: &Ctx, command: TurnOn) -> Result<TurnedOn> {
     match begin(ctx, &caller, method, number, source).await {
         // Another call turned it on a moment ago.
         Err(Error::Refused(Refusal::MfaAlreadyEnabled)) => {
-            let changed = toggle::enable(ctx, own(&caller), method).await?;
+            let changed = methods::enable(ctx, own(&caller), method).await?;
             Ok(TurnedOn::On(changed))
         }
         begun => Ok(TurnedOn::Begun {
@@ -140,13 +140,11 @@ const FOREIGN: &str =
 /// Turns all methods of an account off. All factors stay proved.
 ///
 /// # Errors
-/// Refuses a caller who is not an administrator, and whatever [`toggle::pause`] refuses.
-pub async fn turn_off_profile(ctx: &Ctx, command: Toggle) -> Result<()> {
+/// Refuses a caller who is not an administrator, and whatever [`methods::pause`] refuses.
+pub async fn turn_off_profile(ctx: &Ctx, command: Change) -> Result<()> {
     // Even for their own number, the caller must be an administrator: the page is made for administrators.
-    if command.caller.user.role != Role::Administrator {
-        return Err(Refusal::Forbidden.into());
-    }
-    toggle::pause(ctx, command, toggle::Which::All).await?;
+    command.caller.judge_administrator()?;
+    methods::pause(ctx, command, Which::All).await?;
     Ok(())
 }
 

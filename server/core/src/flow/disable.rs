@@ -4,7 +4,8 @@ use crate::app::Ctx;
 use crate::factor::Answer;
 use crate::flow::answer::{Attempt, Effect, Terms, answer};
 use crate::flow::challenge::{self, Opening};
-use crate::flow::{Act, Question, password, sms, toggle};
+use crate::flow::methods::effects;
+use crate::flow::{Act, Question, password, sms};
 use crate::model::audit::Event;
 use crate::model::factor::{Factor, kinds_on};
 use crate::model::kinds::{AnswerKind, FactorKind, FactorState, Purpose};
@@ -86,7 +87,7 @@ fn judge(caller: &Caller, method: FactorKind, factor_id: Option<FactorId>) -> Re
     if !caller.factors.iter().any(goes) {
         return Err(Refusal::FactorNotFound.into());
     }
-    toggle::judge_last(caller.enforced, &caller.factors, goes)
+    effects::judge_last(caller.enforced, &caller.factors, goes)
 }
 
 /// Whether turning off this method, or this factor of it, removes `factor`.
@@ -174,8 +175,8 @@ fn turn_off(tx: &mut Tx, act: &Act, question: &Question) -> Result<FactorChanged
     if !standing.iter().any(goes) {
         return Err(Refusal::MfaMethodNotEnabled.into());
     }
-    toggle::judge_last(users::enforced(tx, &question.user)?, &standing, goes)?;
-    let left = toggle::removed(tx, act, &question.user, None, &standing, goes)?;
+    effects::judge_last(users::enforced(tx, &question.user)?, &standing, goes)?;
+    let left = effects::remove(tx, act, &question.user, None, &standing, goes)?;
     Ok(FactorChanged {
         method,
         methods: kinds_on(&left),

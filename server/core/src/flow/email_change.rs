@@ -6,7 +6,6 @@ use crate::factor::{Code, sent_code};
 use crate::flow::act::HOUR;
 use crate::flow::answer::in_session::{self, Count};
 use crate::flow::registration::mail_is_left;
-use crate::flow::session::person;
 use crate::flow::{Act, MailOf, fresh, password};
 use crate::model::audit::Event;
 use crate::model::email_change::{EmailChange, EmailUndo};
@@ -16,12 +15,10 @@ use crate::model::reference::{Reference, ReferenceKind};
 use crate::model::session::Caller;
 use crate::model::source::Source;
 use crate::model::user::{User, canonical_address};
-use crate::model::{
-    EmailChangeId, EmailUndoId, Error, Refusal, Result, Secret, SessionId, Time, UserId,
-};
+use crate::model::{EmailChangeId, EmailUndoId, Error, Refusal, Result, Secret, Time, UserId};
 use crate::outcome::Person;
 use crate::store::limits::Limit;
-use crate::store::{Tx, challenges, email_changes, email_undos, password_resets, sessions, users};
+use crate::store::{Tx, email_changes, email_undos, users};
 use crate::vault;
 
 /// How long the code works.
@@ -69,10 +66,7 @@ pub async fn begin(ctx: &Ctx, command: Begin) -> Result<()> {
         source,
     } = command;
     let act = Act::begin(ctx, source);
-    // While no method is on, the password is the proof.
-    if caller.factor_on() {
-        fresh::judge(&act, &caller)?;
-    }
+    fresh::judge_beside_password(&act, &caller)?;
     let address = judge_address(&caller.user, &email)?;
     let drawn = Drawn {
         id: ctx.chance.id(act.now),
@@ -81,10 +75,7 @@ pub async fn begin(ctx: &Ctx, command: Begin) -> Result<()> {
     };
     let user = caller.user.clone();
     password::confirmed(ctx, &act, &user, password, move |tx, act| {
-        let caller = fresh::hold(tx, act, &caller)?;
-        if caller.factor_on() {
-            fresh::judge(act, &caller)?;
-        }
+        let caller = fresh::proved_beside_password(tx, act, &caller)?;
         mail(tx, act, &caller, &address, &drawn)
     })
     .await?;
@@ -190,7 +181,7 @@ pub async fn verify(ctx: &Ctx, command: Verify) -> Result<Person> {
             let mut caller = fresh::hold(tx, &act, &caller)?;
             let change = prove(tx, &act, &caller, &code)?;
             caller.user = replace(tx, &act, &caller, &change, &link)?;
-            Ok(person(&caller.user, &caller.factors).while_enforced(caller.enforced))
+            Ok(Person::of(&caller))
         })
         .await
     };
@@ -262,7 +253,7 @@ fn replace(
         consumed_at: None,
     };
     email_undos::insert(tx, &undo)?;
-    end_what_waits(tx, act, before.id, Some(caller.session.id))?;
+    password::end_what_waits(tx, act, before.id, Some(caller.session.id))?;
     let told = masked(&change.address);
     act.audit(tx, before.id, Event::EmailChanged, Some(&told))?;
     tell_old(tx, act, &undo, link, told)?;
@@ -289,23 +280,6 @@ fn tell_old(tx: &mut Tx, act: &Act, undo: &EmailUndo, link: &Link, told: String)
         minutes: UNDO_SECONDS / 60,
     };
     act.post(tx, undo.user_id, &undo.old_address, message, UNDO_SECONDS)
-}
-
-/// Ends what waits for an answer to a mail to the address of before, and the sessions except `kept`.
-///
-/// # Errors
-/// Returns a fault if the database does not answer.
-pub(super) fn end_what_waits(
-    tx: &mut Tx,
-    act: &Act,
-    user: UserId,
-    kept: Option<SessionId>,
-) -> Result<()> {
-    // Challenges come first, for the same reason as with a new password.
-    challenges::end_all(tx, user, act.now)?;
-    password_resets::end(tx, user, act.now)?;
-    email_changes::end(tx, user, act.now)?;
-    sessions::end_others(tx, user, kept, act.now)
 }
 
 /// Ends a request that was found to be expired, so that it stays expired if the clock goes back.

@@ -9,13 +9,14 @@ use crate::flow::challenge::{self, Opening};
 use crate::flow::delivery::Delivery;
 use crate::flow::{Act, Question, demand, password, session, sms};
 use crate::model::audit::Event;
+use crate::model::demand::Demand;
 use crate::model::factor::{Factor, ORDER, primary};
 use crate::model::kinds::{AnswerKind, CodeSetKind, FactorKind, Purpose};
 use crate::model::session::Proof;
 use crate::model::source::Source;
 use crate::model::user::User;
 use crate::model::{Refusal, Result, Secret, UserId};
-use crate::outcome::{LoggedIn, MfaRequired, SignedIn};
+use crate::outcome::{LoggedIn, MfaRequired, Person, SignedIn};
 use crate::store::{Tx, factors};
 
 mod switch;
@@ -45,14 +46,13 @@ pub struct Begin {
 
 /// What the write after a right password did.
 enum FirstStep {
-    Done(Box<session::OpenSession>),
+    Done(Box<session::UnsignedSession>),
     Challenge(Box<SecondStep>),
 }
 
 struct SecondStep {
     user: User,
-    factors: Vec<Factor>,
-    methods: Vec<FactorKind>,
+    demanded: Demand,
     method: AnswerKind,
     opened: challenge::NewChallenge,
 }
@@ -73,20 +73,21 @@ impl Drafts {
         carries: Carries,
     ) -> Result<FirstStep> {
         let factors = factors::of_user(tx, user.id)?;
-        let methods = demand::methods(tx, &user, &factors)?;
-        if methods.is_empty() {
-            let opened = self.session.open(tx, act, user, factors, Proof::Password)?;
+        let demanded = demand::of(tx, &user, &factors)?;
+        if demanded.is_empty() {
+            let opened = self
+                .session
+                .open(tx, act, user, &factors, Proof::Password)?;
             return Ok(FirstStep::Done(Box::new(opened)));
         }
         let purpose = Purpose::Login;
-        let method = first_method(tx, act, &user, &factors, &methods, carries, purpose)?;
+        let method = first_method(tx, act, &user, &factors, &demanded, carries, purpose)?;
         let opening = opening(act, method, &factors, carries);
         let opened = self.challenge.open(tx, act, &user, &opening)?;
         act.audit(tx, user.id, Event::ChallengeBegun, Some(method.as_str()))?;
         Ok(FirstStep::Challenge(Box::new(SecondStep {
             user,
-            factors,
-            methods,
+            demanded,
             method,
             opened,
         })))
@@ -128,10 +129,10 @@ pub async fn begin(ctx: &Ctx, command: Begin) -> Result<LoggedIn> {
             Ok(LoggedIn::Challenge(Box::new(MfaRequired {
                 mfa_token: drafts.challenge.token(second.user.id),
                 method: second.method,
-                methods: second.methods,
+                methods: second.demanded.to_vec(),
                 unsent: second.opened.unsent,
                 expires_at: second.opened.expires_at,
-                person: session::person(&second.user, &second.factors).while_enforced(true),
+                person: Person::new(&second.user, second.demanded),
             })))
         }
     }
@@ -243,7 +244,7 @@ async fn enter(
     question: &Question,
     answer: &Answer,
     draft: &session::Draft,
-) -> Result<Option<session::OpenSession>> {
+) -> Result<Option<session::UnsignedSession>> {
     let of_app = question.challenge.kind == FactorKind::Authenticator.into();
     // A counter that does not exist yet is made by the longer way.
     let counted = question.counters.contains(&question.attempts);
@@ -271,7 +272,7 @@ struct SignIn {
 }
 
 impl Effect for SignIn {
-    type Outcome = session::OpenSession;
+    type Outcome = session::UnsignedSession;
 
     const NOTIFIES: bool = false;
 
@@ -285,12 +286,12 @@ impl Effect for SignIn {
         act: &Act,
         question: &Question,
         method: AnswerKind,
-    ) -> Result<session::OpenSession> {
+    ) -> Result<session::UnsignedSession> {
         if question.has_stopped_methods(act) {
             lift_stops(tx, act, question.user.id)?;
         }
         let proof = Proof::PasswordAnd(method);
-        let (user, factors) = (question.user.clone(), question.factors.clone());
+        let (user, factors) = (question.user.clone(), &question.factors);
         self.draft.open(tx, act, user, factors, proof)
     }
 }

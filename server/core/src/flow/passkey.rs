@@ -215,7 +215,7 @@ fn open(
     draft: &session::Draft,
     user: &User,
     judged: &Judgement<PasskeyUse>,
-) -> Result<session::OpenSession> {
+) -> Result<session::UnsignedSession> {
     users::lock(tx, user.id)?;
     let user = users::find(tx, user.id)?
         .filter(User::active)
@@ -235,7 +235,7 @@ fn open(
     factors::reset_attempts(tx, user.id, FactorKind::Passkey)?;
     let factors = factors::of_user(tx, user.id)?;
     lift_stops(tx, act, user.id)?;
-    draft.open(tx, act, user, factors, Proof::Passkey)
+    draft.open(tx, act, user, &factors, Proof::Passkey)
 }
 
 fn rolled_back<T>(tx: &mut Tx, act: &Act, user: &User) -> Result<T> {

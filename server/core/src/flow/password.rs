@@ -9,6 +9,7 @@ use crate::app::Ctx;
 use crate::flow::Act;
 use crate::flow::act::network;
 use crate::model::audit::Event;
+use crate::model::notice::Message;
 use crate::model::user::{PasswordHash, User, address_as_typed};
 use crate::model::{Error, Refusal, Result, Secret, SessionId, UserId};
 use crate::store::{
@@ -29,12 +30,23 @@ const SUBSTITUTES_READ: usize = 3;
 /// How many characters zxcvbn gets at once. Its work grows fast with the length.
 const PIECE: usize = 20;
 
-/// Checks a password that is about to be set (NIST SP 800-63B-4 §3.1.1.2): its length and the block list.
-/// There is no rule about kinds of characters.
+/// Checks a password that is about to be set, and hashes it. `words` must not make a password alone.
 ///
 /// # Errors
 /// Refuses with a sentence about the field `password`, and as busy if the hashing queue is full.
-pub async fn judge_new(
+pub async fn hash_new(
+    ctx: &Ctx,
+    act: &Act,
+    password: Secret<String>,
+    words: Vec<String>,
+) -> Result<PasswordHash> {
+    judge_new(ctx, act, &password, words).await?;
+    let hasher = ctx.hasher.of(act.source);
+    hasher.hash(password, ctx.chance.salt()).await
+}
+
+/// Checks the length and the block list (NIST SP 800-63B-4 §3.1.1.2). There is no rule about kinds of characters.
+async fn judge_new(
     ctx: &Ctx,
     act: &Act,
     password: &Secret<String>,
@@ -298,12 +310,40 @@ pub fn replace(
     kept: Option<SessionId>,
 ) -> Result<()> {
     users::set_password(tx, user, hash)?;
+    end_what_waits(tx, act, user, kept)
+}
+
+/// Ends what somebody who signed in or read a mail before may still finish: challenges, mails for a new password or
+/// address, and the sessions except `kept`. The user's row is locked.
+///
+/// # Errors
+/// Returns a fault if the database does not answer.
+pub fn end_what_waits(tx: &mut Tx, act: &Act, user: UserId, kept: Option<SessionId>) -> Result<()> {
     // Challenges come first. This waits for a sign-in that is just using one up, so that its session is found
     // below.
     challenges::end_all(tx, user, act.now)?;
     password_resets::end(tx, user, act.now)?;
     email_changes::end(tx, user, act.now)?;
     sessions::end_others(tx, user, kept, act.now)
+}
+
+/// Gives a user, whose row is locked, a new password, as [`replace`] does, and tells them. `actor` is who did it, if
+/// not the user.
+///
+/// # Errors
+/// Returns a fault if the database does not answer.
+pub fn set(
+    tx: &mut Tx,
+    act: &Act,
+    user: &User,
+    hash: &PasswordHash,
+    kept: Option<SessionId>,
+    actor: Option<UserId>,
+) -> Result<()> {
+    replace(tx, act, user.id, hash, kept)?;
+    act.audit_by(tx, user.id, actor, Event::PasswordSet, None)?;
+    let keys = keys_left(tx, act, user.id)?;
+    act.notify(tx, user, Message::PasswordSet { keys })
 }
 
 /// Returns how many API keys of a user still work. A new password ends none of them, since services use them, so

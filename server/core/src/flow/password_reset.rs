@@ -9,7 +9,6 @@ use crate::flow::login::{Carries, first_method};
 use crate::flow::registration::mail_is_left;
 use crate::flow::{Act, MailOf, demand, password, sms};
 use crate::model::audit::Event;
-use crate::model::factor::second_steps;
 use crate::model::kinds::Purpose;
 use crate::model::notice::Message;
 use crate::model::reference::{Reference, ReferenceKind};
@@ -160,9 +159,7 @@ pub async fn reset(ctx: &Ctx, command: Reset) -> Result<Resetting> {
     let by = By::of(command.token, command.email, command.code)?;
     let (mail, user) = admit(ctx, &act, by).await?;
     let words = password::own_words(&user.email, &[&user.first_name, &user.last_name]);
-    password::judge_new(ctx, &act, &command.password, words).await?;
-    let hasher = ctx.hasher.of(act.source);
-    let hash = hasher.hash(command.password, ctx.chance.salt()).await?;
+    let hash = password::hash_new(ctx, &act, command.password, words).await?;
     let draft = challenge::Draft::new(ctx, &act);
     let carries = command.carries;
     let done = ctx
@@ -173,7 +170,7 @@ pub async fn reset(ctx: &Ctx, command: Reset) -> Result<Resetting> {
             }
             let factors = factors::of_user(tx, user.id)?;
             let purpose = Purpose::PasswordReset;
-            let methods = second_steps(purpose, demand::methods(tx, &user, &factors)?);
+            let methods = demand::of(tx, &user, &factors)?.for_purpose(purpose);
             if methods.is_empty() {
                 change(tx, &act, &user, &hash)?;
                 return Ok(Resetting::Done);
@@ -192,7 +189,7 @@ pub async fn reset(ctx: &Ctx, command: Reset) -> Result<Resetting> {
             Ok(Resetting::Challenge(ResetChallenge {
                 mfa_token: draft.token(user.id),
                 method,
-                methods,
+                methods: methods.into_methods(),
                 unsent: opened.unsent,
             }))
         })

@@ -65,9 +65,7 @@ pub async fn register(ctx: &Ctx, command: Register) -> Result<Registered> {
             .await?;
     }
     let words = password::own_words(&address, &[&command.first_name, &command.last_name]);
-    password::judge_new(ctx, &act, &command.password, words).await?;
-    let hasher = ctx.hasher.of(act.source);
-    let password_hash = hasher.hash(command.password, ctx.chance.salt()).await?;
+    let password_hash = password::hash_new(ctx, &act, command.password, words).await?;
     let user_id: UserId = ctx.chance.id(act.now);
     let secret = ctx.chance.secret();
     let mailed = match command.by {
@@ -316,7 +314,7 @@ pub async fn prove(ctx: &Ctx, command: Prove) -> Result<SignedIn> {
             let proof = Proof::NewAccount {
                 password_at: registration.created_at,
             };
-            draft.open(tx, &act, user, Vec::new(), proof)
+            draft.open(tx, &act, user, &[], proof)
         })
         .await
     };
@@ -357,13 +355,7 @@ pub async fn prove_by_link(ctx: &Ctx, command: ProveByLink) -> Result<()> {
             let registration = end_over(ctx, &act, id, registration).await?;
             let names = [&registration.first_name, &registration.last_name];
             let words = password::own_words(&registration.address, &names);
-            password::judge_new(ctx, &act, &password, words).await?;
-            Some(
-                ctx.hasher
-                    .of(act.source)
-                    .hash(password, ctx.chance.salt())
-                    .await?,
-            )
+            Some(password::hash_new(ctx, &act, password, words).await?)
         }
         None => None,
     };

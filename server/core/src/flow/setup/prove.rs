@@ -3,8 +3,9 @@
 use crate::app::Ctx;
 use crate::factor::{self, Answer, Method};
 use crate::flow::answer::{Attempt, Effect, Terms, answer};
+use crate::flow::methods::effects;
 use crate::flow::setup::REPLACES;
-use crate::flow::{Act, Question, challenge, demand, fresh, toggle};
+use crate::flow::{Act, Question, challenge, demand, fresh};
 use crate::model::challenge::Challenge;
 use crate::model::factor::{Factor, kinds_on};
 use crate::model::kinds::{AnswerKind, FactorKind, FactorState, Purpose};
@@ -97,7 +98,7 @@ impl Effect for SetUp {
             return Ok(());
         }
         let session = question.beginner(tx, act)?;
-        let asked = !fresh::demanded_now(tx, &question.user)?.is_empty();
+        let asked = !demand::now(tx, &question.user)?.is_empty();
         // Proof that was fresh when the set-up began counts until it ends. If a factor was turned on since
         // then, this session must have passed it (NIST SP 800-63B-4 §4.1.2).
         let (begun, max_age) = (
@@ -186,9 +187,9 @@ impl SetUp {
         for other in standing.iter().filter(|other| goes(other)) {
             factors::delete_one(tx, user_id, other.id)?;
         }
-        toggle::end_challenges(tx, act, user_id, standing, goes)?;
+        effects::end_challenges(tx, act, user_id, standing, goes)?;
         // If a policy made sign-in ask for the mailbox, sessions that passed it had a second step.
-        Ok(demand::methods(tx, &question.user, standing)?.is_empty())
+        Ok(demand::of(tx, &question.user, standing)?.is_empty())
     }
 
     /// Lets its codes count, and ends sessions that never passed a second step (ASVS 7.4.3).
@@ -209,7 +210,7 @@ impl SetUp {
         code_sets::make_live(tx, user.id, self.factor.id, act.now)?;
         let helper = self.helper.as_ref().map(|helper| helper.user.id);
         let actor = helper.filter(|id| *id != user.id);
-        let on = toggle::turned_on(tx, act, user, method, first, session, actor)?;
+        let on = effects::after_turning_on(tx, act, user, method, first, session, actor)?;
         Ok(FactorChanged {
             method,
             methods: kinds_on(&on),
