@@ -6,7 +6,7 @@ use crate::factor::{Code, sent_code};
 use crate::flow::act::HOUR;
 use crate::flow::answer::in_session::{self, Count};
 use crate::flow::registration::mail_is_left;
-use crate::flow::{Act, MailOf, fresh, password};
+use crate::flow::{Act, MailCause, fresh, password};
 use crate::model::audit::Event;
 use crate::model::email_change::{EmailChange, EmailUndo};
 use crate::model::kinds::FactorKind;
@@ -101,9 +101,9 @@ fn judge_address(user: &User, typed: &str) -> Result<String> {
 /// Counts the request, and mails if the address has a mail left.
 fn mail(tx: &mut Tx, act: &Act, caller: &Caller, address: &str, drawn: &Drawn) -> Result<()> {
     let user_id = caller.user.id;
-    act.count_mail_call(tx, user_id, MailOf::NewAddress)?;
+    act.count_mail_call(tx, user_id, MailCause::NewAddress)?;
     act.count_new_address(tx, user_id)?;
-    if !mail_is_left(tx, act, address, MAILS, MailOf::NewAddress)? {
+    if !mail_is_left(tx, act, address, MAILS, MailCause::NewAddress)? {
         // The last mail to this address still works, and the answer is the same.
         email_changes::end_of_others(tx, user_id, address, act.now)?;
         return act.audit(tx, user_id, Event::Limited, Some("new address mails"));

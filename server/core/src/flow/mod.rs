@@ -35,6 +35,6 @@ pub mod step_up;
 mod target;
 
 pub use crate::factor::Answer;
-pub use act::{Act, MailOf};
+pub use act::{Act, MailCause};
 use question::Question;
 pub use target::Target;

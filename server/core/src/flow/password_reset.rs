@@ -7,7 +7,7 @@ use crate::flow::act::{DAY, HOUR, network};
 use crate::flow::challenge::{self, Opening};
 use crate::flow::login::{Carries, first_method};
 use crate::flow::registration::mail_is_left;
-use crate::flow::{Act, MailOf, demand, password, sms};
+use crate::flow::{Act, MailCause, demand, password, sms};
 use crate::model::audit::Event;
 use crate::model::kinds::Purpose;
 use crate::model::notice::Message;
@@ -83,8 +83,8 @@ pub async fn forgot(ctx: &Ctx, command: Forgot) -> Result<()> {
 /// each statement runs for both.
 fn mail(tx: &mut Tx, act: &Act, address: &str, drawn: &NewMail) -> Result<()> {
     let subject = subject(tx, act, address)?;
-    act.count_mail_call(tx, subject, MailOf::Reset)?;
-    if !mail_is_left(tx, act, address, MAILS, MailOf::Reset)? {
+    act.count_mail_call(tx, subject, MailCause::Reset)?;
+    if !mail_is_left(tx, act, address, MAILS, MailCause::Reset)? {
         // The last mail still works, and the answer is the same.
         return act.audit(tx, subject, Event::Limited, Some("password reset mails"));
     }

@@ -2,7 +2,7 @@
 
 use crate::app::Ctx;
 use crate::factor::{Code, sent_code};
-use crate::flow::{Act, MailOf, organisation, password, session};
+use crate::flow::{Act, MailCause, organisation, password, session};
 use crate::model::audit::Event;
 use crate::model::kinds::Role;
 use crate::model::notice::Message;
@@ -61,7 +61,7 @@ pub async fn register(ctx: &Ctx, command: Register) -> Result<Registered> {
     })?;
     {
         let act = act.clone();
-        ctx.read(move |tx| act.judge_mail_call(tx, MailOf::Stranger))
+        ctx.read(move |tx| act.judge_mail_call(tx, MailCause::Stranger))
             .await?;
     }
     let words = password::own_words(&address, &[&command.first_name, &command.last_name]);
@@ -164,13 +164,13 @@ fn remember(
     nothing: &[u8; 32],
 ) -> Result<()> {
     let id = registration.user_id;
-    act.count_mail_call(tx, id, MailOf::Stranger)?;
+    act.count_mail_call(tx, id, MailCause::Stranger)?;
     let taken = users::address_taken(tx, &registration.address, id, act.now)?;
     if taken && tells {
         return Err(Refusal::NameTaken.into());
     }
     let budget = budget(act);
-    let sends = mail_is_left(tx, act, &registration.address, budget, MailOf::Stranger)?;
+    let sends = mail_is_left(tx, act, &registration.address, budget, MailCause::Stranger)?;
     let mut kept = registration.clone();
     if taken || !sends {
         // A code that was not sent must not be right, or it could be guessed without limit. The registration
@@ -207,7 +207,7 @@ pub(super) fn mail_is_left(
     act: &Act,
     address: &str,
     budget: Limit,
-    whose: MailOf,
+    whose: MailCause,
 ) -> Result<bool> {
     let subject = act.vault.keyed_hash("mail address", &[address.as_bytes()]);
     if limits::wait_of(tx, &subject, budget, act.now)?.is_some() {
@@ -238,7 +238,7 @@ pub async fn resend_link(ctx: &Ctx, id: UserId, source: Source) -> Result<()> {
     let act = Act::begin(ctx, source);
     let mailed = Mailed::Link(ctx.chance.secret());
     ctx.write(move |tx| {
-        act.count_mail_call(tx, id, MailOf::Stranger)?;
+        act.count_mail_call(tx, id, MailCause::Stranger)?;
         let known = registrations::find(tx, id)?;
         // A registration with a mailed code continues with that code.
         let by_link = |one: &Registration| one.code_hash.is_none();
@@ -250,7 +250,7 @@ pub async fn resend_link(ctx: &Ctx, id: UserId, source: Source) -> Result<()> {
             return registrations::end_over(tx, id, act.now);
         }
         let budget = budget(&act);
-        if !mail_is_left(tx, &act, &standing.address, budget, MailOf::Stranger)? {
+        if !mail_is_left(tx, &act, &standing.address, budget, MailCause::Stranger)? {
             return act.audit(tx, id, Event::Limited, Some("registration mails"));
         }
         let taken = users::address_taken(tx, &standing.address, id, act.now)?;

@@ -2,7 +2,7 @@
 
 use crate::app::Ctx;
 use crate::factor::sent_code::Sending;
-use crate::flow::{Act, MailOf, Question, challenge, login};
+use crate::flow::{Act, MailCause, Question, challenge, login};
 use crate::model::audit::Event;
 use crate::model::challenge::Challenge;
 use crate::model::kinds::{FactorKind, Purpose};
@@ -121,7 +121,7 @@ fn send_again(
     // A sign-in may begin without a code. Then the first one is not a resend.
     let first = question.challenge.last_sent_at.is_none();
     if !first && question.challenge.resends_remaining(policy) == 0 {
-        let whose = MailOf::of(question.challenge.purpose);
+        let whose = MailCause::of(question.challenge.purpose);
         let retry_after = act.code_mail_wait(tx, user_id, whose)?;
         return act.refuse_limited(tx, user_id, Refusal::MaxResendLimit { retry_after });
     }
