@@ -8,7 +8,7 @@ use crate::model::notice::{Letter, Message};
 const LINE: usize = 72;
 
 /// A letter's subject and text. Lines end with `\n`.
-pub(super) struct Written {
+pub(super) struct LetterText {
     pub(super) subject: String,
     pub(super) text: String,
 }
@@ -16,7 +16,7 @@ pub(super) struct Written {
 /// Writes a letter in the name of `service`. The subject contains the time to the minute, because
 /// mail programs hide a newer mail below an older one with the same subject, and with it a newer
 /// code.
-pub(super) fn write(letter: &Letter, service: &str) -> Written {
+pub(super) fn write(letter: &Letter, service: &str) -> LetterText {
     let (code, minutes) = code(&letter.message);
     let lifetime = lifetime(minutes);
     let when = when(Time::from_micros(letter.at));
@@ -38,7 +38,7 @@ pub(super) fn write(letter: &Letter, service: &str) -> Written {
     ];
     let filled = fill(template(&letter.message), &fields);
     let (head, text) = filled.split_once("\n\n").unwrap_or(("", &filled));
-    Written {
+    LetterText {
         subject: head.trim_start_matches("Subject: ").to_owned(),
         text: text.lines().map(wrapped).collect(),
     }

@@ -48,7 +48,7 @@ use countersign_store as store;
 use countersign_vault as vault;
 
 pub use api::all_documents;
-pub use courier::{Kept, Wanted};
+pub use courier::{KeptMessage, MessageQuery};
 pub use device::Device;
 pub use make::{Person, Wish};
 

@@ -97,9 +97,9 @@ pub struct Beginning {
     pub records: [AuditId; 2],
 }
 
-/// What a new epoch ended.
+/// A new epoch, and how much it ended.
 #[derive(Clone, Debug)]
-pub struct Begun {
+pub struct NewEpoch {
     /// How far the database has come now.
     pub mark: Mark,
     /// Number of sessions that were open.
@@ -118,7 +118,7 @@ pub struct Begun {
 ///
 /// # Errors
 /// Fails if the database cannot be reached, or cannot store the epoch.
-pub fn begin(engine: &Engine, beginning: &Beginning) -> anyhow::Result<Option<Begun>> {
+pub fn begin(engine: &Engine, beginning: &Beginning) -> anyhow::Result<Option<NewEpoch>> {
     let conn = conn::open(engine, Use::Write)?;
     begin_on(Tx { conn }, engine, beginning).map(|(begun, _)| begun)
 }
@@ -131,7 +131,7 @@ pub(super) fn begin_on(
     mut tx: Tx,
     engine: &Engine,
     beginning: &Beginning,
-) -> anyhow::Result<(Option<Begun>, Tx)> {
+) -> anyhow::Result<(Option<NewEpoch>, Tx)> {
     tx.conn.batch_execute(conn::begin(engine))?;
     if let Conn::Postgres(conn) = &mut tx.conn {
         conn.batch_execute("SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0")?;
@@ -148,7 +148,7 @@ pub(super) fn begin_on(
     Ok((begun, tx))
 }
 
-fn turn(tx: &mut Tx, beginning: &Beginning) -> Result<Option<Begun>> {
+fn turn(tx: &mut Tx, beginning: &Beginning) -> Result<Option<NewEpoch>> {
     // Locks the row: if several replicas notice, the second one sees what the first one did.
     let marked = advance(tx, &beginning.fresh)?;
     let begun_since = |found: &Mark| found.epoch != marked.epoch;
@@ -174,7 +174,7 @@ fn turn(tx: &mut Tx, beginning: &Beginning) -> Result<Option<Begun>> {
         end_code_sets(tx, beginning.now)?
     };
     record_sessions(tx, beginning)?;
-    Ok(Some(Begun {
+    Ok(Some(NewEpoch {
         mark,
         sessions: end_sessions(tx, beginning.now)?,
         challenges: forget_what_waits(tx, beginning.now)?,

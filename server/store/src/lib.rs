@@ -43,7 +43,7 @@ mod tests;
 
 pub use conn::Engine;
 use conn::{Conn, SchemaState, Use};
-use epoch::{Beginning, Begun};
+use epoch::{Beginning, NewEpoch};
 use lane::Lane;
 pub use sign_in::{Entry, QuestionRows};
 
@@ -147,7 +147,7 @@ impl Store {
     ///
     /// # Errors
     /// Fails as [`epoch::begin`] does.
-    pub async fn begin_epoch(&self, beginning: Beginning) -> anyhow::Result<Option<Begun>> {
+    pub async fn begin_epoch(&self, beginning: Beginning) -> anyhow::Result<Option<NewEpoch>> {
         let engine = self.engine.clone();
         tokio::task::spawn_blocking(move || epoch::begin(&engine, &beginning)).await?
     }

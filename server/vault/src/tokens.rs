@@ -165,7 +165,7 @@ pub(super) fn verify(
         return Err(TokenFlaw::Invalid);
     }
     let published = |key: &TokenKey| keys.ring.published(now).any(|one| one.id == key.kid);
-    let presented = match keys.checked.signer(token) {
+    let presented = match keys.signatures.signer(token) {
         Some(place) => {
             let signer = keys.tokens.get(place).filter(|key| published(key));
             signer.ok_or(TokenFlaw::Invalid)?;
@@ -178,7 +178,7 @@ pub(super) fn verify(
             let presented = decode::<Presented>(token, &signer.decoding, &signer.validation)
                 .map_err(|_| TokenFlaw::Invalid)?
                 .claims;
-            keys.checked.remember(token, place);
+            keys.signatures.remember(token, place);
             presented
         }
     };

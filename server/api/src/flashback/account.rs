@@ -12,7 +12,7 @@ use super::dto::MessageResponse;
 use super::error::{Error, refuses};
 use super::{Answer, App, Body, CallerOrPending, Path};
 use crate::flow;
-use crate::flow::registration::Carried;
+use crate::flow::registration::MailContent;
 use crate::http::caller::Who;
 use crate::http::input::{SecretText, harmless_name, name, present};
 use crate::http::limits::Client;
@@ -166,7 +166,7 @@ impl RegisterRequest {
             first_name: self.first_name,
             last_name: self.last_name,
             organisation: company.filter(|name| typed::shows(name)),
-            by: Carried::Link,
+            by: MailContent::Link,
             tells,
             source,
         }

@@ -13,7 +13,7 @@ use super::dto::{
 };
 use super::error::{Error, refuses};
 use super::{Answer, App, Body, CallerOrPending, OptionalBody, Pending};
-use crate::flow::login::Carries;
+use crate::flow::login::SecondStepSupport;
 use crate::flow::{self, session};
 use crate::http::caller::Who;
 use crate::http::input::{SecretText, Then, present};
@@ -39,7 +39,7 @@ pub async fn login(
     let command = flow::login::Begin {
         name: body.email,
         password: body.password.into_secret(),
-        carries: Carries {
+        carries: SecondStepSupport {
             methods: CARRIED,
             sends: false,
         },

@@ -92,7 +92,7 @@ impl RegisterRequest {
             first_name: self.first_name,
             last_name: self.last_name,
             organisation: None,
-            by: flow::registration::Carried::Code,
+            by: flow::registration::MailContent::Code,
             tells: false,
             source,
         }

@@ -142,7 +142,7 @@ pub struct LoginRequest {
 pub const UNSENT: &str = "No code can be sent now, because too many were sent. Request one later, or use another method or a recovery code.";
 
 /// This API can use every method.
-pub const CARRIES: flow::login::Carries = flow::login::Carries {
+pub const CARRIES: flow::login::SecondStepSupport = flow::login::SecondStepSupport {
     methods: &[
         FactorKind::Authenticator,
         FactorKind::Email,

@@ -11,7 +11,7 @@ use super::error::refuses;
 use super::{Answer, App, Body};
 use crate::app::Ctx;
 use crate::flow;
-use crate::flow::login::{self, Carries};
+use crate::flow::login::{self, SecondStepSupport};
 use crate::http::input::{SecretText, present};
 use crate::http::limits::Client;
 use crate::http::output::exposed;
@@ -21,7 +21,7 @@ use crate::model::{self, Refusal, Secret};
 use crate::outcome::{self, LoggedIn, SignedIn};
 
 /// The methods that a second step can use in this API.
-const CARRIES: Carries = Carries {
+const CARRIES: SecondStepSupport = SecondStepSupport {
     methods: &[
         FactorKind::Authenticator,
         FactorKind::Email,

@@ -9,7 +9,7 @@ use validator::Validate;
 use super::dto::{PortalRole, UserType};
 use super::error::{Error, refuses};
 use super::{App, Caller, Form, Query, Utf8Json};
-use crate::flow::login::Carries;
+use crate::flow::login::SecondStepSupport;
 use crate::flow::{self, Answer};
 use crate::http::input::{SecretText, Then};
 use crate::http::limits::Client;
@@ -22,7 +22,7 @@ use crate::outcome::{LoggedIn, MfaRequired, Person, SignedIn};
 const NEVER: &str = "0001-01-01T00:00:00Z";
 
 /// The methods that this API's `mfa_code` can be used for.
-const CARRIES: Carries = Carries {
+const CARRIES: SecondStepSupport = SecondStepSupport {
     methods: &[
         FactorKind::Authenticator,
         FactorKind::Email,

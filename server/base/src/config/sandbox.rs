@@ -5,7 +5,7 @@ use std::path::Path;
 
 use phonenumber::country;
 
-use super::sources::Found;
+use super::sources::GivenSettings;
 use super::{DatabaseUrl, Flags, Settings, SettingsError};
 
 /// What the sandbox has of its own. Given all the same, it may be a production server's.
@@ -52,7 +52,7 @@ impl Settings {
         environment: impl IntoIterator<Item = (OsString, OsString)>,
         folder: &Path,
     ) -> Result<Chosen, SettingsError> {
-        let found = Found::gather(flags, environment)?;
+        let found = GivenSettings::gather(flags, environment)?;
         if let Some((name, origin)) = OWN
             .iter()
             .find_map(|name| Some((name, found.origin(name)?)))

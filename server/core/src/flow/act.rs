@@ -156,8 +156,8 @@ impl Act {
     /// # Errors
     /// Always: returns the refusal, or a fault if the database does not answer.
     pub fn refuse_limited<T>(&self, tx: &mut Tx, user_id: UserId, refusal: Refusal) -> Result<T> {
-        let (subject, told) = self.told(user_id, &refusal);
-        if limits::take(tx, &subject, told, self.now)?.is_none() {
+        let (subject, limit) = self.record_of(user_id, &refusal);
+        if limits::take(tx, &subject, limit, self.now)?.is_none() {
             self.audit(tx, user_id, Event::Limited, Some(refusal.code()))?;
         }
         Err(refusal.into())
@@ -167,20 +167,20 @@ impl Act {
     ///
     /// # Errors
     /// Returns a fault if the database does not answer.
-    pub fn was_told(&self, tx: &mut Tx, user_id: UserId, refusal: &Refusal) -> Result<bool> {
-        let (subject, told) = self.told(user_id, refusal);
-        Ok(limits::wait_of(tx, &subject, told, self.now)?.is_some())
+    pub fn was_recorded(&self, tx: &mut Tx, user_id: UserId, refusal: &Refusal) -> Result<bool> {
+        let (subject, limit) = self.record_of(user_id, refusal);
+        Ok(limits::wait_of(tx, &subject, limit, self.now)?.is_some())
     }
 
     /// Returns what a refusal is recorded under. It is not the user's id, since the row may outlive the user.
-    fn told(&self, user_id: UserId, refusal: &Refusal) -> ([u8; 32], Limit) {
-        let told = Limit {
+    fn record_of(&self, user_id: UserId, refusal: &Refusal) -> ([u8; 32], Limit) {
+        let limit = Limit {
             name: refusal.code(),
             most: 1,
             window_seconds: HOUR,
         };
         let subject = self.vault.keyed_hash("limited", &[user_id.as_bytes()]);
-        (subject, told)
+        (subject, limit)
     }
 
     /// Returns the id in the audit trail for an address without an account.

@@ -25,7 +25,7 @@ pub struct Enable {
 }
 
 /// What the person enters into an app, and what they keep.
-pub struct Enabled {
+pub struct NewAuthenticator {
     /// The reference to send with the proof.
     pub mfa_token: Secret<String>,
     /// The secret, in base32.
@@ -40,7 +40,7 @@ pub struct Enabled {
 ///
 /// # Errors
 /// As [`setup::begin`]. Also refuses another user's account to everybody but administrators.
-pub async fn enable(ctx: &Ctx, command: Enable) -> Result<Enabled> {
+pub async fn enable(ctx: &Ctx, command: Enable) -> Result<NewAuthenticator> {
     let begin = setup::Begin {
         caller: command.caller,
         target: Target::Number(command.number),
@@ -63,7 +63,7 @@ pub async fn enable(ctx: &Ctx, command: Enable) -> Result<Enabled> {
             secret,
             otpauth_url,
             ..
-        } => Ok(Enabled {
+        } => Ok(NewAuthenticator {
             mfa_token,
             secret,
             otpauth_url,

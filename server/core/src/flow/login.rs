@@ -25,7 +25,7 @@ pub use switch::{Switch, switch};
 
 /// What an API supports of a second step.
 #[derive(Clone, Copy, Debug)]
-pub struct Carries {
+pub struct SecondStepSupport {
     /// The methods that its requests can carry.
     pub methods: &'static [FactorKind],
     /// Whether a code is sent when the sign-in begins. If not, the client asks for it.
@@ -39,7 +39,7 @@ pub struct Begin {
     /// The password, as typed.
     pub password: Secret<String>,
     /// What the API supports.
-    pub carries: Carries,
+    pub carries: SecondStepSupport,
     /// The address that the call came from.
     pub source: Source,
 }
@@ -70,7 +70,7 @@ impl Drafts {
         tx: &mut Tx,
         act: &Act,
         user: User,
-        carries: Carries,
+        carries: SecondStepSupport,
     ) -> Result<FirstStep> {
         let factors = factors::of_user(tx, user.id)?;
         let demanded = demand::of(tx, &user, &factors)?;
@@ -148,7 +148,7 @@ pub(super) fn first_method(
     user: &User,
     factors: &[Factor],
     demanded: &[FactorKind],
-    carries: Carries,
+    carries: SecondStepSupport,
     purpose: Purpose,
 ) -> Result<AnswerKind> {
     let chosen = primary(factors).map(|factor| factor.kind);
@@ -176,7 +176,7 @@ pub(super) fn first_method(
     Ok(second.unwrap_or(AnswerKind::CodeSet(CodeSetKind::Recovery)))
 }
 
-fn opening(act: &Act, kind: AnswerKind, factors: &[Factor], carries: Carries) -> Opening {
+fn opening(act: &Act, kind: AnswerKind, factors: &[Factor], carries: SecondStepSupport) -> Opening {
     Opening {
         phone: sms::phone_on(factors),
         sends: carries.sends,

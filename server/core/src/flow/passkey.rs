@@ -7,7 +7,7 @@ use crate::app::Ctx;
 use crate::factor::passkey::{
     CEREMONY_SECONDS, Judgement, Key, NamedAnswer, PasskeyUse, Passkeys, RelyingParty, identify,
 };
-use crate::factor::{Asked, Method};
+use crate::factor::{AnswerRequest, Method};
 use crate::flow::act::network;
 use crate::flow::answer::tell_of_copy;
 use crate::flow::login::lift_stops;
@@ -51,7 +51,7 @@ pub async fn options(ctx: &Ctx, command: Options) -> Result<Value> {
     };
     question.judge_tries(&act)?;
     question.judge_method(FactorKind::Passkey)?;
-    let asked = Asked {
+    let asked = AnswerRequest {
         settings: &act.settings,
         purpose: question.challenge.purpose,
         now: act.now,

@@ -152,7 +152,7 @@ pub fn address_hash(vault: &Vault, typed: &str) -> Vec<u8> {
 }
 
 /// A typed password and its comparison with the stored hash. The result is not read yet.
-pub struct Checked {
+pub struct PasswordCheck {
     known: Option<User>,
     subject: UserId,
     address_hash: Vec<u8>,
@@ -162,7 +162,7 @@ pub struct Checked {
     compared: Comparison,
 }
 
-/// Does the slow part of judging a typed password, outside any transaction. [`Checked::judge`] does the rest,
+/// Does the slow part of judging a typed password, outside any transaction. [`PasswordCheck::judge`] does the rest,
 /// in the write that follows. Known and unknown addresses cause the same work (ASVS 6.3.8).
 ///
 /// This writes nothing and takes no try. A password that is never judged (because of an overload, a client
@@ -171,7 +171,12 @@ pub struct Checked {
 /// # Errors
 /// Refuses without hashing while a wait after wrong passwords lasts, and as busy if the hashing queue is
 /// full.
-pub async fn check(ctx: &Ctx, act: &Act, email: &str, password: Secret<String>) -> Result<Checked> {
+pub async fn check(
+    ctx: &Ctx,
+    act: &Act,
+    email: &str,
+    password: Secret<String>,
+) -> Result<PasswordCheck> {
     ctx.learn_costs().await;
     let typed = address_as_typed(email);
     let address_hash = address_hash(&act.vault, &typed);
@@ -190,7 +195,9 @@ pub async fn check(ctx: &Ctx, act: &Act, email: &str, password: Secret<String>) 
             let seen = limits::password_attempts(tx, &address_hash, &source_hash)?;
             Ok(match seen.judge(act.policy(), act.now) {
                 Ok(()) => Standing::Open(known, subject),
-                Err(refusal) if act.was_told(tx, subject, &refusal)? => Standing::Recorded(refusal),
+                Err(refusal) if act.was_recorded(tx, subject, &refusal)? => {
+                    Standing::Recorded(refusal)
+                }
                 Err(refusal) => Standing::Limited(refusal, subject),
             })
         })
@@ -211,7 +218,7 @@ pub async fn check(ctx: &Ctx, act: &Act, email: &str, password: Secret<String>) 
         .map_or_else(|| ctx.hasher.decoy(), |user| user.password_hash.clone());
     let hasher = ctx.hasher.of(act.source);
     let compared = hasher.compare(password.clone(), kept.clone()).await?;
-    Ok(Checked {
+    Ok(PasswordCheck {
         known,
         subject,
         address_hash,
@@ -232,7 +239,7 @@ enum Standing {
     Limited(Refusal, UserId),
 }
 
-impl Checked {
+impl PasswordCheck {
     /// Takes a try, and only then reads whether the password was right. Returns the user, locked until the
     /// write ends, if the address is known, the account active, and the password still the present one.
     ///
@@ -379,7 +386,7 @@ where
 ///
 /// # Errors
 /// As [`confirmed`].
-pub async fn confirm<T, F>(ctx: &Ctx, act: &Act, checked: Checked, then: F) -> Result<T>
+pub async fn confirm<T, F>(ctx: &Ctx, act: &Act, checked: PasswordCheck, then: F) -> Result<T>
 where
     T: Send + 'static,
     F: Fn(&mut Tx, &Act) -> Result<T> + Send + 'static,

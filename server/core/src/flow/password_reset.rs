@@ -5,7 +5,7 @@ use crate::app::Ctx;
 use crate::factor::{Code, sent_code};
 use crate::flow::act::{DAY, HOUR, network};
 use crate::flow::challenge::{self, Opening};
-use crate::flow::login::{Carries, first_method};
+use crate::flow::login::{SecondStepSupport, first_method};
 use crate::flow::registration::mail_is_left;
 use crate::flow::{Act, MailCause, demand, password, sms};
 use crate::model::audit::Event;
@@ -144,7 +144,7 @@ pub struct Reset {
     /// The new password.
     pub password: Secret<String>,
     /// What the API supports of a second step.
-    pub carries: Carries,
+    pub carries: SecondStepSupport,
     /// The address that the call came from.
     pub source: Source,
 }

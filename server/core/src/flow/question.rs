@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::factor::sent_code::SentCode;
-use crate::factor::{self, Answer, Expected, Expecting, Nothing, recovery};
+use crate::factor::{self, Answer, ComparisonInput, Expectation, Nothing, recovery};
 use crate::flow::delivery::Delivery;
 use crate::flow::{Act, fresh, sms};
 use crate::model::challenge::Challenge;
@@ -144,7 +144,7 @@ impl Question {
     ///
     /// # Errors
     /// Returns a fault if a secret cannot be unsealed.
-    pub fn expected(&self, act: &Act, candidates: Vec<Factor>) -> Result<Box<dyn Expected>> {
+    pub fn expected(&self, act: &Act, candidates: Vec<Factor>) -> Result<Box<dyn Expectation>> {
         let kind = self.challenge.kind;
         let Some(method) = kind.method() else {
             return Ok(Box::new(Nothing));
@@ -152,7 +152,7 @@ impl Question {
         let by_policy = candidates.is_empty() && self.demanded.contains(&method);
         let by_account = self.challenge.purpose == Purpose::Action
             && factor::channel(kind) == Some(Channel::Mail);
-        factor::of(method).expect(Expecting {
+        factor::of(method).expect(ComparisonInput {
             vault: &act.vault,
             challenge: &self.with_own_code(),
             candidates,

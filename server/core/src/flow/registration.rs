@@ -19,7 +19,7 @@ use crate::vault;
 
 /// What the mail of a registration contains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Carried {
+pub enum MailContent {
     /// A code, for the client that has the registration's token.
     Code,
     /// A link, which proves the address without anything else.
@@ -39,7 +39,7 @@ pub struct Register {
     /// The organisation that the account will found, if any.
     pub organisation: Option<String>,
     /// What proves the address.
-    pub by: Carried,
+    pub by: MailContent,
     /// Whether the answer may say that the address has an account.
     pub tells: bool,
     /// The address that the call came from.
@@ -69,8 +69,8 @@ pub async fn register(ctx: &Ctx, command: Register) -> Result<Registered> {
     let user_id: UserId = ctx.chance.id(act.now);
     let secret = ctx.chance.secret();
     let mailed = match command.by {
-        Carried::Code => Mailed::Code(ctx.chance.code(act.policy().code_digits)),
-        Carried::Link => Mailed::Link(ctx.chance.secret()),
+        MailContent::Code => DrawnContent::Code(ctx.chance.code(act.policy().code_digits)),
+        MailContent::Link => DrawnContent::Link(ctx.chance.secret()),
     };
     let registration = Registration {
         user_id,
@@ -104,12 +104,12 @@ pub async fn register(ctx: &Ctx, command: Register) -> Result<Registered> {
 
 /// What the mail will contain, drawn before the write.
 #[derive(Clone)]
-enum Mailed {
+enum DrawnContent {
     Code(Secret<String>),
     Link(Secret<[u8; 32]>),
 }
 
-impl Mailed {
+impl DrawnContent {
     fn code_hash(&self, act: &Act, id: UserId) -> Option<Vec<u8>> {
         match self {
             Self::Code(code) => Some(sent_code::hash(&act.vault, id.as_bytes(), code)),
@@ -159,7 +159,7 @@ fn remember(
     tx: &mut Tx,
     act: &Act,
     registration: &Registration,
-    mailed: &Mailed,
+    mailed: &DrawnContent,
     tells: bool,
     nothing: &[u8; 32],
 ) -> Result<()> {
@@ -218,7 +218,13 @@ pub(super) fn mail_is_left(
 }
 
 /// Queues the mail of a registration: the proof, or the notice that the address has an account.
-fn send(tx: &mut Tx, act: &Act, of: &Registration, mailed: &Mailed, taken: bool) -> Result<()> {
+fn send(
+    tx: &mut Tx,
+    act: &Act,
+    of: &Registration,
+    mailed: &DrawnContent,
+    taken: bool,
+) -> Result<()> {
     let most = mailed.seconds(act);
     let seconds = of.expires_at.left_of(most, act.now);
     let message = match taken {
@@ -236,7 +242,7 @@ fn send(tx: &mut Tx, act: &Act, of: &Registration, mailed: &Mailed, taken: bool)
 /// Refuses a network past `mail_calls_per_source`.
 pub async fn resend_link(ctx: &Ctx, id: UserId, source: Source) -> Result<()> {
     let act = Act::begin(ctx, source);
-    let mailed = Mailed::Link(ctx.chance.secret());
+    let mailed = DrawnContent::Link(ctx.chance.secret());
     ctx.write(move |tx| {
         act.count_mail_call(tx, id, MailCause::Stranger)?;
         let known = registrations::find(tx, id)?;

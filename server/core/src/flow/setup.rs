@@ -1,7 +1,7 @@
 //! Setting up a factor: a signed-in user begins it, and it is on only once it is proved.
 
 use crate::app::Ctx;
-use crate::factor::{self, Prepared};
+use crate::factor::{self, Preparation};
 use crate::flow::challenge::{self, Opening};
 use crate::flow::recovery::{self, SetDraft};
 use crate::flow::target::{self, Target, TargetAccount};
@@ -137,7 +137,7 @@ fn prepare(
     act: &Act,
     command: &Begin,
     account: &TargetAccount,
-) -> Result<(Factor, Prepared)> {
+) -> Result<(Factor, Preparation)> {
     let id: FactorId = ctx.chance.id(act.now);
     let user = &account.user;
     let mut factor = Factor {

@@ -1,7 +1,7 @@
 //! Step-up: the person gives fresh proof in an open session, which goes on (RFC 9470).
 
 use crate::app::Ctx;
-use crate::factor::{self, Answer, Asked};
+use crate::factor::{self, Answer, AnswerRequest};
 use crate::flow::answer::{Attempt, Effect, Terms, answer};
 use crate::flow::challenge::{self, Opening};
 use crate::flow::{Act, Question, fresh, password, session, sms};
@@ -46,7 +46,7 @@ pub async fn begin(ctx: &Ctx, command: Begin) -> Result<SteppingUp> {
     };
     let draft = challenge::Draft::new(ctx, &act);
     let token = draft.token(caller.user.id);
-    let asked = Asked {
+    let asked = AnswerRequest {
         settings: &act.settings,
         purpose: Purpose::StepUp,
         now: act.now,

@@ -14,7 +14,7 @@ use crate::Sandbox;
 use crate::apart;
 use crate::catalogue::Documented;
 use crate::http::contract::Envelope;
-use crate::http::status::Rejected;
+use crate::http::status::Rejection;
 use crate::http::trace::request_id;
 use crate::model::allowance::{Allowance, Ledger};
 use crate::model::{Refusal, Result};
@@ -49,7 +49,7 @@ pub async fn force<B: MessageBody + 'static>(
     let answer = match answered {
         Ok(None) => return Ok(next.call(request).await?.map_into_boxed_body()),
         Ok(Some(answer)) => answer,
-        Err(error) => envelope(Rejected::from(error)),
+        Err(error) => envelope(Rejection::from(error)),
     };
     Ok(request.into_response(answer))
 }
@@ -132,5 +132,5 @@ fn begun(error: &Documented) -> HttpResponseBuilder {
         }
         other => other,
     };
-    Rejected::from(said).answer()
+    Rejection::from(said).answer()
 }
