@@ -189,7 +189,7 @@ pub struct Export {
 
 /// The answer to a registration. It is the same whether or not the address already has an account.
 #[derive(Debug)]
-pub struct Registered {
+pub struct NewRegistration {
     /// The registration's id, which becomes the user's id once the address is proved. Not a secret.
     pub id: UserId,
     /// The token to send with the code, where a code was mailed.
@@ -198,7 +198,7 @@ pub struct Registered {
 
 /// A session that was begun or refreshed, with its tokens.
 #[derive(Debug)]
-pub struct SignedIn {
+pub struct SessionTokens {
     /// The signed access token.
     pub access_token: Secret<String>,
     /// The refresh token, good for one exchange.
@@ -219,16 +219,16 @@ pub struct SignedIn {
 
 /// What a right password leads to.
 #[derive(Debug)]
-pub enum LoggedIn {
+pub enum LoginResult {
     /// A session, since sign-in asks for no second factor.
-    Session(Box<SignedIn>),
+    Session(Box<SessionTokens>),
     /// A challenge for a second factor.
-    Challenge(Box<MfaRequired>),
+    Challenge(Box<SignInChallenge>),
 }
 
 /// A sign-in that waits for a second factor.
 #[derive(Debug)]
-pub struct MfaRequired {
+pub struct SignInChallenge {
     /// The token to send with the code.
     pub mfa_token: Secret<String>,
     /// What the challenge waits for: a method, or a recovery code.
@@ -245,7 +245,7 @@ pub struct MfaRequired {
 
 /// What the proof of the mailbox leads to, if a password was forgotten.
 #[derive(Debug)]
-pub enum Resetting {
+pub enum ResetResult {
     /// The password is changed, since sign-in asks for no second factor.
     Done,
     /// A challenge for a second factor.
@@ -267,7 +267,7 @@ pub struct ResetChallenge {
 
 /// A set-up that waits for its proof.
 #[derive(Debug)]
-pub struct SetupBegun {
+pub struct PendingSetup {
     /// The token to send with the proof.
     pub mfa_token: Secret<String>,
     /// What the person needs to give that proof.
@@ -308,7 +308,7 @@ pub enum SetupNeeds {
 
 /// A method that was turned on or off.
 #[derive(Debug)]
-pub struct FactorChanged {
+pub struct FactorChange {
     /// The method.
     pub method: FactorKind,
     /// The methods that are on now.
@@ -319,7 +319,7 @@ pub struct FactorChanged {
 
 /// A challenge that waits for a code.
 #[derive(Debug)]
-pub struct Waiting {
+pub struct WaitingChallenge {
     /// The token to send with the code.
     pub mfa_token: Secret<String>,
     /// The method that the challenge waits for.
@@ -330,16 +330,16 @@ pub struct Waiting {
 
 /// What a request to step up leads to.
 #[derive(Debug)]
-pub enum SteppingUp {
+pub enum StepUpResult {
     /// A challenge, since a factor is on.
-    Challenge(StepUpRequired),
+    Challenge(StepUpChallenge),
     /// Fresh proof at once: no factor is on, and the password was right.
-    Lifted(Box<SteppedUp>),
+    Lifted(Box<LiftedSession>),
 }
 
 /// A step-up that waits for a second factor.
 #[derive(Debug)]
-pub struct StepUpRequired {
+pub struct StepUpChallenge {
     /// The token to send with the proof.
     pub mfa_token: Secret<String>,
     /// The method that the challenge waits for.
@@ -354,7 +354,7 @@ pub struct StepUpRequired {
 
 /// A session that gave fresh proof.
 #[derive(Debug)]
-pub struct SteppedUp {
+pub struct LiftedSession {
     /// A new access token of the same session.
     pub access_token: Secret<String>,
     /// Lifetime of the access token, in seconds.
@@ -369,7 +369,7 @@ pub struct SteppedUp {
 
 /// What the page of a mailed link shows.
 #[derive(Debug)]
-pub struct LinkOpened {
+pub struct LinkView {
     /// The code to type on the device that asked for it.
     pub code: Secret<String>,
     /// What the code is for.
@@ -397,7 +397,7 @@ pub struct MethodList {
 
 /// A sign-in that waits for a passkey and named no user.
 #[derive(Debug)]
-pub struct PasskeyAsked {
+pub struct PasskeyChallenge {
     /// The token to send with the credential.
     pub passkey_token: Secret<String>,
     /// The options that the browser needs.
@@ -406,7 +406,7 @@ pub struct PasskeyAsked {
 
 /// A code that was sent again.
 #[derive(Debug)]
-pub struct Resent {
+pub struct ResentCode {
     /// The same reference as before.
     pub mfa_token: Secret<String>,
     /// The method whose code was sent.
@@ -461,7 +461,7 @@ pub struct KeyView {
 
 /// A new API key. The key itself is shown only now.
 #[derive(Debug)]
-pub struct KeyMade {
+pub struct NewKey {
     /// What lists show of it.
     pub view: KeyView,
     /// The key itself.

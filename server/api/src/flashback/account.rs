@@ -21,7 +21,7 @@ use crate::model::kinds::OrganisationRole;
 use crate::model::source::Source;
 use crate::model::user::User;
 use crate::model::{Refusal, UserId, typed};
-use crate::outcome::Registered;
+use crate::outcome::NewRegistration;
 
 refuses!(RegisterUser: WITH_BODY, Validation, NameTaken, TooManyRequests);
 
@@ -182,8 +182,8 @@ pub struct RegisterResponse {
     verification_token_id: Uuid,
 }
 
-impl From<Registered> for RegisterResponse {
-    fn from(registered: Registered) -> Self {
+impl From<NewRegistration> for RegisterResponse {
+    fn from(registered: NewRegistration) -> Self {
         Self {
             success: true,
             message: "If this address can be registered, a verification link is on its way. Please check your inbox.",

@@ -22,7 +22,7 @@ use crate::model::kinds::{CodeSetKind, FactorKind};
 use crate::model::source::Source;
 use crate::model::user::canonical_address;
 use crate::model::{Fault, Refusal, Secret, session, typed};
-use crate::outcome::{SetupBegun, SetupNeeds};
+use crate::outcome::{PendingSetup, SetupNeeds};
 
 refuses!(SetupMfa: WITH_BODY, Validation, InvalidMfaMethod, MfaMethodUnavailable, MfaAlreadyEnabled, TokenInvalid,
     TokenExpired, InsufficientUserAuthentication, TooManyMfaEmails, TooManyRequests);
@@ -212,7 +212,7 @@ pub struct SetupPasskeyData {
 }
 
 impl MfaSetupData {
-    fn of(begun: SetupBegun, origin: &str) -> Result<Self, Error> {
+    fn of(begun: PendingSetup, origin: &str) -> Result<Self, Error> {
         Ok(match begun.needs {
             SetupNeeds::Authenticator {
                 secret, qr_code, ..

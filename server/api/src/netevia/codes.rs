@@ -20,7 +20,7 @@ use crate::model::kinds::Purpose;
 use crate::model::session::Caller;
 use crate::model::source::Source;
 use crate::model::{Error, Refusal, Result, Secret};
-use crate::outcome::{FactorChanged, SignedIn};
+use crate::outcome::{FactorChange, SessionTokens};
 
 refuses!(SendVerificationCode: WITH_BODY, Validation, MfaTokenInvalid, MfaTokenExpired, MfaWrongPurpose,
     ResendOnlyForEmail, MfaMethodUnavailable, TokenInvalid, TokenExpired, UserNotFound, TooManyMfaAttempts,
@@ -102,8 +102,8 @@ pub async fn check_verification_code(
 
 /// The result of a right code.
 enum CodeResult {
-    SignedIn(Box<SignedIn>),
-    TurnedOn(FactorChanged),
+    SignedIn(Box<SessionTokens>),
+    TurnedOn(FactorChange),
     Confirmed,
 }
 

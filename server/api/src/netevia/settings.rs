@@ -10,7 +10,7 @@ use super::dto::{Disabled, Enabled, Method, MfaMethod, Pending};
 use super::error::refuses;
 use super::{Answer, App, Caller, OptionalBody};
 use crate::flow::Target;
-use crate::flow::channel::{self, TurnOn, TurnedOn};
+use crate::flow::channel::{self, TurnOn, TurnOnResult};
 use crate::flow::methods::{self, Change, Which};
 use crate::http::input::{Then, present};
 use crate::http::limits::Client;
@@ -18,7 +18,7 @@ use crate::http::output::exposed_if;
 use crate::model::notice::masked;
 use crate::model::source::Source;
 use crate::model::{self, Fault, Refusal, Secret, session};
-use crate::outcome::{FactorChanged, SetupBegun, SetupNeeds};
+use crate::outcome::{FactorChange, PendingSetup, SetupNeeds};
 
 refuses!(EnableMfaSignIn: WITH_BODY, Validation, InvalidMfaMethod, MfaMethodUnavailable,
     TokenInvalid, TokenExpired, InsufficientUserAuthentication, TooManyMfaSms, TooManyRequests);
@@ -142,17 +142,17 @@ pub struct MfaSignInPendingResponse {
 }
 
 impl EnableMfaSignInAnswer {
-    fn of(turned_on: TurnedOn) -> model::Result<Self> {
+    fn of(turned_on: TurnOnResult) -> model::Result<Self> {
         match turned_on {
-            TurnedOn::On(changed) => enabled(&changed).map(Self::Enabled),
-            TurnedOn::Begun { begun, asked } => {
+            TurnOnResult::On(changed) => enabled(&changed).map(Self::Enabled),
+            TurnOnResult::Begun { begun, asked } => {
                 pending(*begun, asked).map(Box::new).map(Self::Pending)
             }
         }
     }
 }
 
-fn enabled(changed: &FactorChanged) -> model::Result<MfaSignInEnabledResponse> {
+fn enabled(changed: &FactorChange) -> model::Result<MfaSignInEnabledResponse> {
     let mfa_method = MfaMethod::of(changed.method).ok_or_else(unknown)?;
     Ok(MfaSignInEnabledResponse {
         status: Enabled::Enabled,
@@ -173,7 +173,7 @@ fn enabled(changed: &FactorChanged) -> model::Result<MfaSignInEnabledResponse> {
     })
 }
 
-fn pending(begun: SetupBegun, asked: bool) -> model::Result<MfaSignInPendingResponse> {
+fn pending(begun: PendingSetup, asked: bool) -> model::Result<MfaSignInPendingResponse> {
     let mut answer = MfaSignInPendingResponse {
         status: Pending::Pending,
         success: true,

@@ -10,7 +10,7 @@ use crate::model::reference::{Reference, ReferenceKind};
 use crate::model::session::Caller;
 use crate::model::source::Source;
 use crate::model::{Fault, Refusal, Result, Secret};
-use crate::outcome::{SetupBegun, SetupNeeds};
+use crate::outcome::{PendingSetup, SetupNeeds};
 
 /// Whose authenticator to set up, and whether it replaces the present one.
 pub struct Enable {
@@ -52,7 +52,7 @@ pub async fn enable(ctx: &Ctx, command: Enable) -> Result<NewAuthenticator> {
         replace: command.recreate,
         source: command.source,
     };
-    let SetupBegun {
+    let PendingSetup {
         mfa_token,
         needs,
         codes,

@@ -13,7 +13,7 @@ use crate::model::session::Caller;
 use crate::model::source::Source;
 use crate::model::user::canonical_address;
 use crate::model::{Error, Refusal, Result};
-use crate::outcome::{FactorChanged, SetupBegun};
+use crate::outcome::{FactorChange, PendingSetup};
 
 /// Which method to turn on, and where its codes go.
 pub struct TurnOn {
@@ -31,13 +31,13 @@ pub struct TurnOn {
 
 /// The result of turning a method on.
 #[derive(Debug)]
-pub enum TurnedOn {
+pub enum TurnOnResult {
     /// The method is on.
-    On(FactorChanged),
+    On(FactorChange),
     /// A set-up has begun. Sign-in does not ask for the method before it is proved.
     Begun {
         /// What the person needs to prove it.
-        begun: Box<SetupBegun>,
+        begun: Box<PendingSetup>,
         /// Whether sign-in already asks for another method.
         asked: bool,
     },
@@ -49,7 +49,7 @@ pub enum TurnedOn {
 /// # Errors
 /// Refuses whatever [`methods::enable_mailbox`] and [`setup::begin`] refuse, another address than the
 /// account's own, and SMS without a number.
-pub async fn turn_on(ctx: &Ctx, command: TurnOn) -> Result<TurnedOn> {
+pub async fn turn_on(ctx: &Ctx, command: TurnOn) -> Result<TurnOnResult> {
     let act = Act::begin(ctx, command.source);
     let TurnOn {
         caller,
@@ -67,22 +67,22 @@ pub async fn turn_on(ctx: &Ctx, command: TurnOn) -> Result<TurnedOn> {
     };
     if factor::channel(method) == Some(Channel::Mail) {
         let changed = methods::enable_mailbox(ctx, own(&caller)).await?;
-        return Ok(TurnedOn::On(changed));
+        return Ok(TurnOnResult::On(changed));
     }
     let proved = |number: &String| is_proved(&caller, number);
     if number.as_ref().is_none_or(proved) {
         match methods::enable(ctx, own(&caller), method).await {
             Err(Error::Refused(Refusal::MfaMethodNotConfigured)) => {}
-            turned_on => return turned_on.map(TurnedOn::On),
+            turned_on => return turned_on.map(TurnOnResult::On),
         }
     }
     match begin(ctx, &caller, method, number, source).await {
         // Another call turned it on a moment ago.
         Err(Error::Refused(Refusal::MfaAlreadyEnabled)) => {
             let changed = methods::enable(ctx, own(&caller), method).await?;
-            Ok(TurnedOn::On(changed))
+            Ok(TurnOnResult::On(changed))
         }
-        begun => Ok(TurnedOn::Begun {
+        begun => Ok(TurnOnResult::Begun {
             begun: Box::new(begun?),
             asked: !caller.demanded().is_empty(),
         }),
@@ -117,7 +117,7 @@ async fn begin(
     method: FactorKind,
     number: Option<String>,
     source: Source,
-) -> Result<SetupBegun> {
+) -> Result<PendingSetup> {
     let begin = setup::Begin {
         caller: caller.clone(),
         target: Target::Own,

@@ -16,7 +16,7 @@ use crate::model::session::Proof;
 use crate::model::source::Source;
 use crate::model::user::User;
 use crate::model::{Refusal, Result, Secret, UserId};
-use crate::outcome::{LoggedIn, MfaRequired, Person, SignedIn};
+use crate::outcome::{LoginResult, Person, SessionTokens, SignInChallenge};
 use crate::store::{Tx, factors};
 
 mod switch;
@@ -98,7 +98,7 @@ impl Drafts {
 ///
 /// # Errors
 /// Refuses an unknown name, a wrong password and a disabled account, all with the same answer.
-pub async fn begin(ctx: &Ctx, command: Begin) -> Result<LoggedIn> {
+pub async fn begin(ctx: &Ctx, command: Begin) -> Result<LoginResult> {
     let act = Act::begin(ctx, command.source);
     let checked = Arc::new(password::check(ctx, &act, &command.name, command.password).await?);
     let drafts = Drafts {
@@ -122,11 +122,11 @@ pub async fn begin(ctx: &Ctx, command: Begin) -> Result<LoggedIn> {
     match step {
         FirstStep::Done(opened) => {
             let signed_in = drafts.session.sign(&act, &opened)?;
-            Ok(LoggedIn::Session(Box::new(signed_in)))
+            Ok(LoginResult::Session(Box::new(signed_in)))
         }
         FirstStep::Challenge(second) => {
             ctx.nudge_courier();
-            Ok(LoggedIn::Challenge(Box::new(MfaRequired {
+            Ok(LoginResult::Challenge(Box::new(SignInChallenge {
                 mfa_token: drafts.challenge.token(second.user.id),
                 method: second.method,
                 methods: second.demanded.to_vec(),
@@ -203,7 +203,7 @@ pub struct Verify {
 ///
 /// # Errors
 /// Refuses a challenge that is over, and a wrong answer.
-pub async fn verify(ctx: &Ctx, command: Verify) -> Result<SignedIn> {
+pub async fn verify(ctx: &Ctx, command: Verify) -> Result<SessionTokens> {
     let act = Act::begin(ctx, command.source);
     let (token, purpose) = (&command.mfa_token, Purpose::Login);
     let found = challenge::find_to_answer(ctx, &act, token, purpose, &command.answer).await?;
@@ -230,7 +230,7 @@ pub async fn verify(ctx: &Ctx, command: Verify) -> Result<SignedIn> {
         draft: draft.clone(),
     };
     let right = answer(ctx, &act, attempt, sign_in).await?;
-    Ok(SignedIn {
+    Ok(SessionTokens {
         recovery_codes_remaining: right.codes_left,
         ..draft.sign(&act, &right.outcome)?
     })

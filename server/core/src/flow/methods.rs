@@ -16,7 +16,7 @@ use crate::model::notice::Message;
 use crate::model::session::Caller;
 use crate::model::source::Source;
 use crate::model::{FactorId, Refusal, Result};
-use crate::outcome::{FactorChanged, MethodList};
+use crate::outcome::{FactorChange, MethodList};
 use crate::store::{Tx, code_sets, factors};
 
 /// Who changes a factor, and in which account.
@@ -88,7 +88,7 @@ fn hold(tx: &mut Tx, act: &Act, caller: &Caller, target: Target) -> Result<Targe
 ///
 /// # Errors
 /// Refuses a method that was never proved, and a session without fresh proof.
-pub async fn enable(ctx: &Ctx, command: Change, kind: FactorKind) -> Result<FactorChanged> {
+pub async fn enable(ctx: &Ctx, command: Change, kind: FactorKind) -> Result<FactorChange> {
     let act = Act::begin(ctx, command.source);
     let caller = command.caller;
     let changed = ctx
@@ -106,7 +106,7 @@ pub async fn enable(ctx: &Ctx, command: Change, kind: FactorKind) -> Result<Fact
 ///
 /// # Errors
 /// Refuses an account without a mailbox, and a session without fresh proof.
-pub async fn enable_mailbox(ctx: &Ctx, command: Change) -> Result<FactorChanged> {
+pub async fn enable_mailbox(ctx: &Ctx, command: Change) -> Result<FactorChange> {
     let act = Act::begin(ctx, command.source);
     let caller = command.caller;
     let id: FactorId = ctx.chance.id(act.now);
@@ -136,14 +136,14 @@ pub async fn enable_mailbox(ctx: &Ctx, command: Change) -> Result<FactorChanged>
     Ok(changed)
 }
 
-fn switch_on(tx: &mut Tx, act: &Act, caller: &Caller, kind: FactorKind) -> Result<FactorChanged> {
+fn switch_on(tx: &mut Tx, act: &Act, caller: &Caller, kind: FactorKind) -> Result<FactorChange> {
     let user_id = caller.user.id;
     let standing = factors::of_user(tx, user_id)?;
     let of = |state| {
         let fits = move |factor: &&Factor| factor.kind == kind && factor.state == state;
         standing.iter().filter(fits)
     };
-    let answer = |on: &[Factor]| FactorChanged {
+    let answer = |on: &[Factor]| FactorChange {
         method: kind,
         methods: kinds_on(on),
         at: act.now,

@@ -22,7 +22,7 @@ use crate::model::session::Proof;
 use crate::model::source::Source;
 use crate::model::user::User;
 use crate::model::{CeremonyId, Refusal, Result, Secret, UserId};
-use crate::outcome::{PasskeyAsked, SignedIn};
+use crate::outcome::{PasskeyChallenge, SessionTokens};
 use crate::store::limits::Limit;
 use crate::store::{Tx, factors, passkeys, users};
 use crate::vault;
@@ -84,7 +84,7 @@ fn wait(tx: &mut Tx, act: &Act, question: &Question, state: &str) -> Result<()> 
 ///
 /// # Errors
 /// Refuses if the server does not offer passkeys, and a network that asks too often.
-pub async fn begin(ctx: &Ctx, source: Source) -> Result<PasskeyAsked> {
+pub async fn begin(ctx: &Ctx, source: Source) -> Result<PasskeyChallenge> {
     let act = Act::begin(ctx, source);
     let begun =
         RelyingParty::of(&act.settings, Refusal::MfaMethodUnavailable)?.begin_discoverable()?;
@@ -102,7 +102,7 @@ pub async fn begin(ctx: &Ctx, source: Source) -> Result<PasskeyAsked> {
     })
     .await?;
     let nobody: UserId = Id::new(Uuid::nil());
-    Ok(PasskeyAsked {
+    Ok(PasskeyChallenge {
         passkey_token: Reference::new(nobody, id, secret).print(ReferenceKind::Ceremony),
         options: begun.options,
     })
@@ -153,7 +153,7 @@ struct KeyOwner {
 ///
 /// # Errors
 /// Refuses a sign-in that is over, and everything else that is wrong, all with the same answer.
-pub async fn sign_in(ctx: &Ctx, command: SignIn) -> Result<SignedIn> {
+pub async fn sign_in(ctx: &Ctx, command: SignIn) -> Result<SessionTokens> {
     let act = Act::begin(ctx, command.source);
     let token = command.passkey_token.expose();
     let reference =

@@ -15,7 +15,7 @@ use crate::model::reference::{Reference, ReferenceKind};
 use crate::model::source::Source;
 use crate::model::user::{PasswordHash, PasswordReset, User, address_as_typed, canonical_address};
 use crate::model::{Error, Refusal, ResetId, Result, Secret, UserId};
-use crate::outcome::{ResetChallenge, Resetting};
+use crate::outcome::{ResetChallenge, ResetResult};
 use crate::store::limits::{self, Limit};
 use crate::store::{Tx, factors, password_resets, users};
 use crate::vault;
@@ -153,7 +153,7 @@ pub struct Reset {
 ///
 /// # Errors
 /// Refuses a link or a code that is unknown, wrong, used or expired, and a password that may not be set.
-pub async fn reset(ctx: &Ctx, command: Reset) -> Result<Resetting> {
+pub async fn reset(ctx: &Ctx, command: Reset) -> Result<ResetResult> {
     let act = Act::begin(ctx, command.source);
     password::judge_length(ctx, &command.password)?;
     let by = By::of(command.token, command.email, command.code)?;
@@ -173,7 +173,7 @@ pub async fn reset(ctx: &Ctx, command: Reset) -> Result<Resetting> {
             let methods = demand::of(tx, &user, &factors)?.for_purpose(purpose);
             if methods.is_empty() {
                 change(tx, &act, &user, &hash)?;
-                return Ok(Resetting::Done);
+                return Ok(ResetResult::Done);
             }
             let method = first_method(tx, &act, &user, &factors, &methods, carries, purpose)?;
             let opening = Opening {
@@ -186,7 +186,7 @@ pub async fn reset(ctx: &Ctx, command: Reset) -> Result<Resetting> {
             let opened = draft.open(tx, &act, &user, &opening)?;
             let word = Some(method.as_str());
             act.audit(tx, user.id, Event::ChallengeBegun, word)?;
-            Ok(Resetting::Challenge(ResetChallenge {
+            Ok(ResetResult::Challenge(ResetChallenge {
                 mfa_token: draft.token(user.id),
                 method,
                 methods: methods.into_methods(),

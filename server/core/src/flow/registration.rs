@@ -11,7 +11,7 @@ use crate::model::session::Proof;
 use crate::model::source::Source;
 use crate::model::user::{PasswordHash, Registration, User, canonical_address};
 use crate::model::{Error, OrganisationId, Refusal, Result, Secret, UserId};
-use crate::outcome::{Registered, SignedIn};
+use crate::outcome::{NewRegistration, SessionTokens};
 use crate::store::limits::{self, Limit};
 use crate::store::users::NewUser;
 use crate::store::{Tx, registrations, users};
@@ -51,7 +51,7 @@ pub struct Register {
 /// # Errors
 /// Refuses a text that cannot be an address, a password that may not be set, and a network past
 /// `mail_calls_per_source`. Refuses a taken address only if `tells` is set.
-pub async fn register(ctx: &Ctx, command: Register) -> Result<Registered> {
+pub async fn register(ctx: &Ctx, command: Register) -> Result<NewRegistration> {
     let act = Act::begin(ctx, command.source);
     let address = canonical_address(&command.email).ok_or_else(|| {
         Refusal::field(
@@ -95,7 +95,7 @@ pub async fn register(ctx: &Ctx, command: Register) -> Result<Registered> {
     })
     .await?;
     ctx.nudge_courier();
-    Ok(Registered {
+    Ok(NewRegistration {
         id: user_id,
         registration_token: Reference::new(user_id, user_id, secret)
             .print(ReferenceKind::Registration),
@@ -300,7 +300,7 @@ pub struct Prove {
 ///
 /// # Errors
 /// Refuses a registration that is over, and a wrong code.
-pub async fn prove(ctx: &Ctx, command: Prove) -> Result<SignedIn> {
+pub async fn prove(ctx: &Ctx, command: Prove) -> Result<SessionTokens> {
     let act = Act::begin(ctx, command.source);
     let draft = session::Draft::new(ctx, &act);
     let reference = Reference::parse(

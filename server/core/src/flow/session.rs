@@ -14,7 +14,7 @@ use crate::model::session::{Caller, Proof, RefreshToken, Session};
 use crate::model::source::Source;
 use crate::model::user::User;
 use crate::model::{Fault, RefreshId, Result, Secret, SessionId, Time, UserId};
-use crate::outcome::{Person, SessionView, SignedIn};
+use crate::outcome::{Person, SessionTokens, SessionView};
 use crate::store::{Entry, Tx, sessions};
 use crate::vault::{self, AccessClaims};
 
@@ -211,10 +211,10 @@ impl Draft {
     ///
     /// # Errors
     /// Returns a fault if the key ring cannot sign.
-    pub fn sign(&self, act: &Act, opened: &UnsignedSession) -> Result<SignedIn> {
+    pub fn sign(&self, act: &Act, opened: &UnsignedSession) -> Result<SessionTokens> {
         let access = access_token(act, &opened.session, self.token_id)?;
         let refresh = Reference::new(opened.user.id, self.refresh_id, self.refresh_secret.clone());
-        Ok(SignedIn {
+        Ok(SessionTokens {
             access_token: access.token,
             refresh_token: refresh.print(ReferenceKind::Refresh),
             expires_in: access.expires_at.seconds_after(act.now),

@@ -14,7 +14,7 @@ use crate::model::session::Caller;
 use crate::model::source::Source;
 use crate::model::user::User;
 use crate::model::{FactorId, Refusal, Result, Secret, SessionId, Time, UserId};
-use crate::outcome::{Person, SetupBegun};
+use crate::outcome::{PendingSetup, Person};
 use crate::store::{Tx, challenges, code_sets, factors};
 
 mod prove;
@@ -72,7 +72,7 @@ pub struct Begin {
 /// # Errors
 /// Refuses a method that is already on, a wrong password, and a session without fresh proof: a second step if
 /// sign-in asks for one, otherwise the password, typed now or recently (NIST SP 800-63B-4 §4.1.2).
-pub async fn begin(ctx: &Ctx, command: Begin) -> Result<SetupBegun> {
+pub async fn begin(ctx: &Ctx, command: Begin) -> Result<PendingSetup> {
     let act = Act::begin(ctx, command.source);
     let caller = command.caller.clone();
     if command.target == Target::Own {
@@ -103,7 +103,7 @@ pub async fn begin(ctx: &Ctx, command: Begin) -> Result<SetupBegun> {
     };
     let expires_at = set_up.store(ctx, &act, command.confirm).await?;
     ctx.nudge_courier();
-    Ok(SetupBegun {
+    Ok(PendingSetup {
         mfa_token: draft.token(user_id),
         needs: prepared.needs,
         codes: printed.unwrap_or_default(),

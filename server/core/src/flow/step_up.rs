@@ -11,7 +11,7 @@ use crate::model::kinds::{AnswerKind, CodeSetKind, FactorKind, Purpose};
 use crate::model::session::{Caller, Proof, Session};
 use crate::model::source::Source;
 use crate::model::{Refusal, Result, Secret};
-use crate::outcome::{StepUpRequired, SteppedUp, SteppingUp};
+use crate::outcome::{LiftedSession, StepUpChallenge, StepUpResult};
 use crate::store::{Tx, code_sets, factors, sessions, users};
 
 /// How the caller wants to give fresh proof.
@@ -32,7 +32,7 @@ pub struct Begin {
 /// # Errors
 /// Refuses a missing or wrong password, a method that is not on, and one that was added since the session
 /// began.
-pub async fn begin(ctx: &Ctx, command: Begin) -> Result<SteppingUp> {
+pub async fn begin(ctx: &Ctx, command: Begin) -> Result<StepUpResult> {
     let act = Act::begin(ctx, command.source);
     let caller = command.caller;
     let demanded = caller.demanded();
@@ -60,7 +60,7 @@ pub async fn begin(ctx: &Ctx, command: Begin) -> Result<SteppingUp> {
     let begun = ctx.write(move |tx| open(tx, &act, &draft, &caller, method, ceremony.as_ref()));
     let sent = begun.await?;
     ctx.nudge_courier();
-    Ok(SteppingUp::Challenge(StepUpRequired {
+    Ok(StepUpResult::Challenge(StepUpChallenge {
         mfa_token: token,
         method,
         methods: provable,
@@ -136,7 +136,7 @@ async fn by_password(
     act: Act,
     caller: Caller,
     password: Secret<String>,
-) -> Result<SteppingUp> {
+) -> Result<StepUpResult> {
     let user = caller.user.clone();
     let lifted = password::confirmed(ctx, &act, &user, password, move |tx, act| {
         let caller = fresh::hold(tx, act, &caller)?;
@@ -149,7 +149,7 @@ async fn by_password(
     })
     .await?;
     let stepped_up = signed(ctx, &act, &lifted, None)?;
-    Ok(SteppingUp::Lifted(Box::new(stepped_up)))
+    Ok(StepUpResult::Lifted(Box::new(stepped_up)))
 }
 
 /// A challenge and its answer.
@@ -168,7 +168,7 @@ pub struct Verify {
 ///
 /// # Errors
 /// Refuses a challenge that is over or of another session, a wrong answer, and a session that has ended.
-pub async fn verify(ctx: &Ctx, command: Verify) -> Result<SteppedUp> {
+pub async fn verify(ctx: &Ctx, command: Verify) -> Result<LiftedSession> {
     let act = Act::begin(ctx, command.source);
     let purpose = Purpose::StepUp;
     let token = &command.mfa_token;
@@ -260,10 +260,10 @@ fn signed(
     act: &Act,
     lifted: &Session,
     recovery_codes_remaining: Option<u32>,
-) -> Result<SteppedUp> {
+) -> Result<LiftedSession> {
     let token_id = ctx.chance.id::<()>(act.now).uuid();
     let access = session::access_token(act, lifted, token_id)?;
-    Ok(SteppedUp {
+    Ok(LiftedSession {
         access_token: access.token,
         expires_in: access.expires_at.seconds_after(act.now),
         acr: lifted.acr,

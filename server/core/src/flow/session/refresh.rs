@@ -11,7 +11,7 @@ use crate::model::session::{Again, RefreshToken, Session};
 use crate::model::source::Source;
 use crate::model::user::User;
 use crate::model::{RefreshId, Refusal, Result, Secret, UserId};
-use crate::outcome::SignedIn;
+use crate::outcome::SessionTokens;
 use crate::store::{Tx, sessions, users};
 use crate::vault;
 
@@ -21,7 +21,7 @@ use crate::vault;
 ///
 /// # Errors
 /// Refuses an invalid, used or expired token.
-pub async fn refresh(ctx: &Ctx, token: Secret<String>, source: Source) -> Result<SignedIn> {
+pub async fn refresh(ctx: &Ctx, token: Secret<String>, source: Source) -> Result<SessionTokens> {
     let act = Act::begin(ctx, source);
     let draft = Draft::new(ctx, &act);
     let invalid = Refusal::TokenInvalid { sent: true };

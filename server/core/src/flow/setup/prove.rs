@@ -12,7 +12,7 @@ use crate::model::kinds::{AnswerKind, FactorKind, FactorState, Purpose};
 use crate::model::session::Caller;
 use crate::model::source::Source;
 use crate::model::{Refusal, Result, Secret};
-use crate::outcome::FactorChanged;
+use crate::outcome::FactorChange;
 use crate::store::{Tx, code_sets, factors, users};
 
 /// Which set-up is to be proved.
@@ -43,7 +43,7 @@ pub struct Verify {
 ///
 /// # Errors
 /// Refuses a challenge that is over or of another session, and a wrong proof.
-pub async fn verify(ctx: &Ctx, command: Verify) -> Result<FactorChanged> {
+pub async fn verify(ctx: &Ctx, command: Verify) -> Result<FactorChange> {
     let act = Act::begin(ctx, command.source);
     // The person who opens a mailed link may not be the one who began the set-up.
     let by_beginner = !matches!(command.by, By::Link);
@@ -86,7 +86,7 @@ struct SetUp {
 }
 
 impl Effect for SetUp {
-    type Outcome = FactorChanged;
+    type Outcome = FactorChange;
 
     const NOTIFIES: bool = true;
 
@@ -117,7 +117,7 @@ impl Effect for SetUp {
         act: &Act,
         question: &Question,
         _method: AnswerKind,
-    ) -> Result<FactorChanged> {
+    ) -> Result<FactorChange> {
         let standing = factors::of_user(tx, question.user.id)?;
         let first = self.replace(tx, act, question, &standing)?;
         self.enable(tx, act, question, first)
@@ -199,7 +199,7 @@ impl SetUp {
         act: &Act,
         question: &Question,
         first: bool,
-    ) -> Result<FactorChanged> {
+    ) -> Result<FactorChange> {
         let (user, method) = (&question.user, self.factor.kind);
         let session = question.challenge.session_id;
         if first && self.by_beginner && session.is_some() {
@@ -211,7 +211,7 @@ impl SetUp {
         let helper = self.helper.as_ref().map(|helper| helper.user.id);
         let actor = helper.filter(|id| *id != user.id);
         let on = effects::after_turning_on(tx, act, user, method, first, session, actor)?;
-        Ok(FactorChanged {
+        Ok(FactorChange {
             method,
             methods: kinds_on(&on),
             at: act.now,
