@@ -10,7 +10,7 @@ use diesel::sql_query;
 use diesel::sql_types::{BigInt, Text};
 
 use super::conn::{self, Use};
-use super::epoch::{self, Beginning, NewEpoch, cause};
+use super::epoch::{self, EpochInput, NewEpoch, cause};
 use super::{Engine, Tx, notices};
 use crate::model::Time;
 use crate::model::mark::Mark;
@@ -170,7 +170,7 @@ impl Restoring {
     ///
     /// # Errors
     /// Fails if the database cannot store it.
-    pub fn begin(self, beginning: &Beginning) -> anyhow::Result<NewEpoch> {
+    pub fn begin(self, beginning: &EpochInput) -> anyhow::Result<NewEpoch> {
         let (begun, _tx) = epoch::begin_on(self.tx, &self.engine, beginning)?;
         begun.context("the database went back, and began no epoch")
     }

@@ -45,7 +45,7 @@ const DERIVED_COSTS: (u32, u32, u32) = (19_456, 2, 1);
 
 /// The result of a comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verified {
+pub enum PasswordVerdict {
     /// The password is wrong.
     Wrong,
     /// The password is right.
@@ -66,12 +66,12 @@ pub struct Comparison {
 
 impl Comparison {
     /// Returns whether the password was right.
-    pub fn verdict(&self) -> Verified {
+    pub fn verdict(&self) -> PasswordVerdict {
         match same(&self.hash, &self.expected) {
-            true => Verified::Right {
+            true => PasswordVerdict::Right {
                 outdated: self.outdated,
             },
-            false => Verified::Wrong,
+            false => PasswordVerdict::Wrong,
         }
     }
 }

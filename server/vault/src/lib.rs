@@ -28,13 +28,13 @@ use countersign_model::{self as model, Fault, Result, Secret, Time};
 pub use access::{
     absolute, can_be_made, make_folder, private, refuse_open_to_others, warn_of_group,
 };
-pub use hasher::{Comparison, Hasher, Verified};
+pub use hasher::{Comparison, Hasher, PasswordVerdict};
 pub use sealing::Place;
 pub use tokens::{AccessClaims, PublicKey, TokenFlaw};
 
 use keyfile::Stamp;
 use keyring::{Ring, RingFile};
-use sealing::Unopened;
+use sealing::SealFlaw;
 use signature_cache::SignatureCache;
 use tokens::TokenKey;
 
@@ -326,7 +326,7 @@ impl Vault {
         let opened = sealing::unseal(&self.keys().ring.sealing, place, sealed);
         let opened = match opened {
             // Another replica may have rotated the keys a moment ago.
-            Err(Unopened::UnknownKey(_)) if self.reloaded() => {
+            Err(SealFlaw::UnknownKey(_)) if self.reloaded() => {
                 sealing::unseal(&self.keys().ring.sealing, place, sealed)
             }
             Ok(_) | Err(_) => opened,

@@ -30,7 +30,7 @@ const COUNTRIES: [country::Id; 4] = [
 ];
 
 /// What the sandbox starts with.
-pub struct Chosen {
+pub struct SandboxSettings {
     /// Its settings, with its data in the folder that was named.
     pub settings: Settings,
     /// Whether somebody said where to listen.
@@ -51,7 +51,7 @@ impl Settings {
         flags: &Flags,
         environment: impl IntoIterator<Item = (OsString, OsString)>,
         folder: &Path,
-    ) -> Result<Chosen, SettingsError> {
+    ) -> Result<SandboxSettings, SettingsError> {
         let found = GivenSettings::gather(flags, environment)?;
         if let Some((name, origin)) = OWN
             .iter()
@@ -94,7 +94,7 @@ impl Settings {
             }
         }
         settings.check()?;
-        Ok(Chosen {
+        Ok(SandboxSettings {
             settings,
             listens_as_told: found.origin("listen").is_some(),
             known_as_told: found.origin("public_url").is_some(),

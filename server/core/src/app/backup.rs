@@ -13,7 +13,7 @@ use crate::clock::Clock;
 use crate::config::{DatabaseUrl, Settings};
 use crate::model::mark::Mark;
 use crate::store::backup::{self, LaterChanges, Restoring};
-use crate::store::epoch::{Beginning, NewEpoch};
+use crate::store::epoch::{EpochInput, NewEpoch};
 use crate::vault::{Vault, absolute, make_folder, private};
 
 /// The result of restoring a database.
@@ -248,7 +248,7 @@ fn prepare(
         Some(Ok(learned)) => (Some(learned), None),
         Some(Err(error)) => (None, Some(format!("{error:#}"))),
     };
-    let begun = restoring.begin(&Beginning {
+    let begun = restoring.begin(&EpochInput {
         keep_codes: keep_codes || learned.is_some(),
         ..beginning(settings, &chance, now, seen)
     })?;
@@ -278,7 +278,7 @@ pub fn already_restored(settings: &Settings, keep_codes: bool) -> anyhow::Result
     let seen = mark.seen();
     let mut restoring = Restoring::open(engine(settings)?)?;
     check_keys(settings, &chance, &mut restoring)?;
-    let begun = restoring.begin(&Beginning {
+    let begun = restoring.begin(&EpochInput {
         keep_codes,
         ..beginning(settings, &chance, now, seen)
     })?;

@@ -15,7 +15,7 @@ use crate::config::{DatabaseUrl, Settings};
 use crate::factor::totp;
 use crate::model::Time;
 use crate::model::mark::Mark;
-use crate::store::epoch::{self, Beginning, NewEpoch};
+use crate::store::epoch::{self, EpochInput, NewEpoch};
 use crate::vault::private;
 
 /// The mark file beside the key file, and the mark that this process has seen. It has a mark for each place
@@ -210,8 +210,8 @@ pub(super) fn beginning(
     chance: &Chance,
     now: Time,
     seen: Option<Mark>,
-) -> Beginning {
-    Beginning {
+) -> EpochInput {
+    EpochInput {
         now,
         newest_step: totp::newest_step(&settings.policy, now),
         seen,
@@ -239,7 +239,7 @@ impl App {
         let marked = ctx.write(move |tx| epoch::advance(tx, &fresh)).await;
         let mut marked = marked.map_err(said)?;
         if let Some(seen) = seen.filter(|seen| marked.went_back(seen)) {
-            let beginning = Beginning {
+            let beginning = EpochInput {
                 found: Some(marked.clone()),
                 ..beginning(&ctx.settings, &ctx.chance, ctx.now(), Some(seen))
             };

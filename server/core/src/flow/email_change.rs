@@ -46,7 +46,7 @@ pub struct Begin {
 
 /// What a request needs from outside its write.
 #[derive(Clone)]
-struct Drawn {
+struct DrawnValues {
     id: EmailChangeId,
     code: Secret<String>,
     nothing: Secret<[u8; 32]>,
@@ -68,7 +68,7 @@ pub async fn begin(ctx: &Ctx, command: Begin) -> Result<()> {
     let act = Act::begin(ctx, source);
     fresh::judge_beside_password(&act, &caller)?;
     let address = judge_address(&caller.user, &email)?;
-    let drawn = Drawn {
+    let drawn = DrawnValues {
         id: ctx.chance.id(act.now),
         code: ctx.chance.code(act.policy().code_digits),
         nothing: ctx.chance.secret(),
@@ -99,7 +99,7 @@ fn judge_address(user: &User, typed: &str) -> Result<String> {
 }
 
 /// Counts the request, and mails if the address has a mail left.
-fn mail(tx: &mut Tx, act: &Act, caller: &Caller, address: &str, drawn: &Drawn) -> Result<()> {
+fn mail(tx: &mut Tx, act: &Act, caller: &Caller, address: &str, drawn: &DrawnValues) -> Result<()> {
     let user_id = caller.user.id;
     act.count_mail_call(tx, user_id, MailCause::NewAddress)?;
     act.count_new_address(tx, user_id)?;
@@ -113,7 +113,13 @@ fn mail(tx: &mut Tx, act: &Act, caller: &Caller, address: &str, drawn: &Drawn) -
 
 /// Stores the request and queues its mail. A taken address gets a mail that says so, and no code is right for it: each
 /// statement runs for both. Both letters have the same word, since users can read the words of their letters.
-fn remember(tx: &mut Tx, act: &Act, caller: &Caller, address: &str, drawn: &Drawn) -> Result<()> {
+fn remember(
+    tx: &mut Tx,
+    act: &Act,
+    caller: &Caller,
+    address: &str,
+    drawn: &DrawnValues,
+) -> Result<()> {
     let user_id = caller.user.id;
     let taken = users::address_taken(tx, address, user_id, act.now)?;
     let right = sent_code::hash(&act.vault, drawn.id.as_bytes(), &drawn.code);

@@ -15,7 +15,7 @@ use crate::model::{Error, Refusal, Result, Secret, SessionId, UserId};
 use crate::store::{
     Tx, api_keys, challenges, email_changes, limits, password_resets, sessions, users,
 };
-use crate::vault::{Comparison, Vault, Verified};
+use crate::vault::{Comparison, PasswordVerdict, Vault};
 
 /// A password with fewer guesses than a million (by zxcvbn) is common (ASVS 6.2.4). zxcvbn's lists have the
 /// 30,000 most common ones, and this covers them in every spelling it knows.
@@ -277,8 +277,8 @@ impl PasswordCheck {
     /// count as a change.
     fn standing(&self, tx: &mut Tx) -> Result<Option<User>> {
         let known = match (self.compared.verdict(), &self.known) {
-            (Verified::Right { .. }, Some(known)) => known,
-            (Verified::Right { .. } | Verified::Wrong, _) => return Ok(None),
+            (PasswordVerdict::Right { .. }, Some(known)) => known,
+            (PasswordVerdict::Right { .. } | PasswordVerdict::Wrong, _) => return Ok(None),
         };
         users::lock(tx, known.id)?;
         let stands = |now: &User| now.active() && now.password_changes == known.password_changes;
@@ -288,7 +288,7 @@ impl PasswordCheck {
     /// Replaces an outdated hash of a right password. This runs after the judgement, and the answer does not
     /// depend on it.
     pub async fn renew(&self, ctx: &Ctx, act: &Act) {
-        let (Verified::Right { outdated: true }, Some(user)) =
+        let (PasswordVerdict::Right { outdated: true }, Some(user)) =
             (self.compared.verdict(), &self.known)
         else {
             return;
