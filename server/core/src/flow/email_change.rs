@@ -14,7 +14,7 @@ use crate::model::notice::{Message, masked};
 use crate::model::reference::{Reference, ReferenceKind};
 use crate::model::session::Caller;
 use crate::model::source::Source;
-use crate::model::user::{User, canonical_address};
+use crate::model::user::{User, judge_address};
 use crate::model::{EmailChangeId, EmailUndoId, Error, Refusal, Result, Secret, Time, UserId};
 use crate::outcome::Person;
 use crate::store::limits::Limit;
@@ -67,7 +67,7 @@ pub async fn begin(ctx: &Ctx, command: Begin) -> Result<()> {
     } = command;
     let act = Act::begin(ctx, source);
     fresh::judge_beside_password(&act, &caller)?;
-    let address = judge_address(&caller.user, &email)?;
+    let address = judge_new_address(&caller.user, &email)?;
     let drawn = DrawnValues {
         id: ctx.chance.id(act.now),
         code: ctx.chance.code(act.policy().code_digits),
@@ -84,17 +84,15 @@ pub async fn begin(ctx: &Ctx, command: Begin) -> Result<()> {
 }
 
 /// Returns the canonical form of a new address.
-fn judge_address(user: &User, typed: &str) -> Result<String> {
+fn judge_new_address(user: &User, typed: &str) -> Result<String> {
     let refuse = |sentence: &'static str| Err(Refusal::field("email", sentence).into());
     if !user.mailbox {
         return refuse("This account signs in with a name, so it has no address to change.");
     }
-    match canonical_address(typed) {
-        None => refuse("This must be an e-mail address, such as alice@example.com."),
-        Some(address) if address == user.email => {
-            refuse("This is the address of the account already.")
-        }
-        Some(address) => Ok(address),
+    let address = judge_address(typed)?;
+    match address == user.email {
+        true => refuse("This is the address of the account already."),
+        false => Ok(address),
     }
 }
 

@@ -185,9 +185,7 @@ pub async fn pause(ctx: &Ctx, command: Change, which: Which) -> Result<Vec<Facto
                 return match which {
                     // Because of a policy, sign-in asks for the mailbox anyway.
                     Which::All | Which::Kind(FactorKind::Email)
-                        if held.enforced
-                            && held.user.mailbox
-                            && kinds_on(&held.factors).is_empty() =>
+                        if held.demanded().contains(&FactorKind::Email) =>
                     {
                         Err(Refusal::MfaEnforced.into())
                     }

@@ -11,14 +11,11 @@ use crate::model::kinds::{OrganisationRole, Role};
 use crate::model::notice::Message;
 use crate::model::session::Caller;
 use crate::model::source::Source;
-use crate::model::user::{User, address_as_typed, canonical_address};
+use crate::model::user::{User, address_as_typed, address_taken, judge_address};
 use crate::model::{OrganisationId, Refusal, Result, Secret};
 use crate::outcome::{Page, Person, UserEntry, UserOverview};
 use crate::store::users::NewUser;
 use crate::store::{Tx, challenges, factors, limits, organisations, sessions, users};
-
-/// The sentence about an address that has an account.
-const TAKEN: &str = "This address has an account already.";
 
 /// Who lists users.
 pub enum Lister {
@@ -50,15 +47,6 @@ fn of(user: &User, factors: &[Factor]) -> Vec<Factor> {
     theirs.cloned().collect()
 }
 
-/// Checks the form of a new account's address, and returns its canonical form.
-///
-/// # Errors
-/// Refuses a text that cannot be an address.
-pub fn judge_address(email: &str) -> Result<String> {
-    let sentence = "This must be an e-mail address, such as alice@example.com.";
-    Ok(canonical_address(email).ok_or_else(|| Refusal::field("email", sentence))?)
-}
-
 /// Checks that an account can be created for this address, before anybody is asked for its password.
 ///
 /// # Errors
@@ -70,7 +58,7 @@ pub async fn judge_new_address(ctx: &Ctx, email: &str) -> Result<()> {
         .await?
         .is_some();
     match taken {
-        true => Err(Refusal::field("email", TAKEN).into()),
+        true => Err(address_taken().into()),
         false => Ok(()),
     }
 }
@@ -100,8 +88,7 @@ pub async fn create_user(
     };
     let created = ctx
         .write(move |tx| {
-            let user =
-                users::insert(tx, &new, act.now)?.ok_or_else(|| Refusal::field("email", TAKEN))?;
+            let user = users::insert(tx, &new, act.now)?.ok_or_else(address_taken)?;
             act.audit(tx, user.id, Event::UserCreated, Some(role.as_str()))?;
             act.notify(tx, &user, Message::AccountCreated)?;
             Ok(Person::new(&user, demand::now(tx, &user)?))

@@ -13,7 +13,7 @@ use crate::model::kinds::Purpose;
 use crate::model::notice::Message;
 use crate::model::reference::{Reference, ReferenceKind};
 use crate::model::source::Source;
-use crate::model::user::{PasswordHash, PasswordReset, User, address_as_typed, canonical_address};
+use crate::model::user::{PasswordHash, PasswordReset, User, address_as_typed, judge_address};
 use crate::model::{Error, Refusal, ResetId, Result, Secret, UserId};
 use crate::outcome::{ResetChallenge, ResetResult};
 use crate::store::limits::{self, Limit};
@@ -61,12 +61,7 @@ struct NewMail {
 /// Refuses a text that cannot be an address, and a network past `mail_calls_per_source`.
 pub async fn forgot(ctx: &Ctx, command: Forgot) -> Result<()> {
     let act = Act::begin(ctx, command.source);
-    let address = canonical_address(&command.email).ok_or_else(|| {
-        Refusal::field(
-            "email",
-            "This must be an e-mail address, such as alice@example.com.",
-        )
-    })?;
+    let address = judge_address(&command.email)?;
     let drawn = NewMail {
         id: ctx.chance.id(act.now),
         secret: ctx.chance.secret(),

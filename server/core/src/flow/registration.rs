@@ -9,7 +9,7 @@ use crate::model::notice::Message;
 use crate::model::reference::{Reference, ReferenceKind};
 use crate::model::session::Proof;
 use crate::model::source::Source;
-use crate::model::user::{PasswordHash, Registration, User, canonical_address};
+use crate::model::user::{PasswordHash, Registration, User, judge_address};
 use crate::model::{Error, OrganisationId, Refusal, Result, Secret, UserId};
 use crate::outcome::{NewRegistration, SessionTokens};
 use crate::store::limits::{self, Limit};
@@ -53,12 +53,7 @@ pub struct Register {
 /// `mail_calls_per_source`. Refuses a taken address only if `tells` is set.
 pub async fn register(ctx: &Ctx, command: Register) -> Result<NewRegistration> {
     let act = Act::begin(ctx, command.source);
-    let address = canonical_address(&command.email).ok_or_else(|| {
-        Refusal::field(
-            "email",
-            "This must be an e-mail address, such as alice@example.com.",
-        )
-    })?;
+    let address = judge_address(&command.email)?;
     {
         let act = act.clone();
         ctx.read(move |tx| act.judge_mail_call(tx, MailCause::Stranger))
