@@ -5,7 +5,6 @@ use crate::app::Ctx;
 use crate::factor::{Code, sent_code};
 use crate::flow::act::HOUR;
 use crate::flow::answer::in_session::{self, Count};
-use crate::flow::registration::mail_is_left;
 use crate::flow::{Act, MailCause, fresh, password};
 use crate::model::audit::Event;
 use crate::model::email_change::{EmailChange, EmailUndo};
@@ -101,7 +100,7 @@ fn mail(tx: &mut Tx, act: &Act, caller: &Caller, address: &str, drawn: &DrawnVal
     let user_id = caller.user.id;
     act.count_mail_call(tx, user_id, MailCause::NewAddress)?;
     act.count_new_address(tx, user_id)?;
-    if !mail_is_left(tx, act, address, MAILS, MailCause::NewAddress)? {
+    if !act.take_mail_to(tx, address, MAILS, MailCause::NewAddress)? {
         // The last mail to this address still works, and the answer is the same.
         email_changes::end_of_others(tx, user_id, address, act.now)?;
         return act.audit(tx, user_id, Event::Limited, Some("new address mails"));

@@ -6,7 +6,6 @@ use crate::factor::{Code, sent_code};
 use crate::flow::act::{DAY, HOUR, network};
 use crate::flow::challenge::{self, Opening};
 use crate::flow::login::{SecondStepSupport, first_method};
-use crate::flow::registration::mail_is_left;
 use crate::flow::{Act, MailCause, demand, password, sms};
 use crate::model::audit::Event;
 use crate::model::kinds::Purpose;
@@ -79,7 +78,7 @@ pub async fn forgot(ctx: &Ctx, command: Forgot) -> Result<()> {
 fn mail(tx: &mut Tx, act: &Act, address: &str, drawn: &NewMail) -> Result<()> {
     let subject = subject(tx, act, address)?;
     act.count_mail_call(tx, subject, MailCause::Reset)?;
-    if !mail_is_left(tx, act, address, MAILS, MailCause::Reset)? {
+    if !act.take_mail_to(tx, address, MAILS, MailCause::Reset)? {
         // The last mail still works, and the answer is the same.
         return act.audit(tx, subject, Event::Limited, Some("password reset mails"));
     }

@@ -278,4 +278,25 @@ impl Act {
         }
         Ok(longest)
     }
+
+    /// Takes one of an address's mails of this budget, and one of the server's mails. Returns `false` if the
+    /// address has none left.
+    ///
+    /// # Errors
+    /// Refuses as busy if the server has none left. Nothing is counted for the address then, and nothing may be
+    /// written before it.
+    pub fn take_mail_to(
+        &self,
+        tx: &mut Tx,
+        address: &str,
+        budget: Limit,
+        whose: MailCause,
+    ) -> Result<bool> {
+        let subject = self.vault.keyed_hash("mail address", &[address.as_bytes()]);
+        if limits::wait_of(tx, &subject, budget, self.now)?.is_some() {
+            return Ok(false);
+        }
+        self.count_mail(tx, whose)?;
+        Ok(limits::take(tx, &subject, budget, self.now)?.is_none())
+    }
 }
