@@ -214,7 +214,7 @@ pub async fn update(ctx: &Ctx, command: Update) -> Result<Account> {
                 true => fresh::proved(tx, &act, &caller)?,
                 false => fresh::hold(tx, &act, &caller)?,
             };
-            let TargetAccount { user, actor, .. } = target::lock(tx, &act, held, target)?;
+            let TargetAccount { user, actor, .. } = target::lock(tx, &act, &held, target)?;
             if let Some(hash) = &hash {
                 let kept = actor.is_none().then_some(caller.session.id);
                 password::set(tx, &act, &user, hash, kept, actor)?;
@@ -244,7 +244,7 @@ pub async fn delete(ctx: &Ctx, caller: Caller, number: i64, source: Source) -> R
     ctx.write(move |tx| {
         let held = fresh::proved(tx, &act, &caller)?;
         // The lock waits for writes that add rows of the user's.
-        let found = target::lock(tx, &act, held, target)?;
+        let found = target::lock(tx, &act, &held, target)?;
         remove(tx, &act, &found.user, found.actor)
     })
     .await

@@ -80,7 +80,7 @@ pub async fn list(ctx: &Ctx, caller: Caller) -> Result<MethodList> {
 /// Locks the account that is changed, once the caller is known to have fresh proof and to be allowed to change it.
 fn hold(tx: &mut Tx, act: &Act, caller: &Caller, target: Target) -> Result<TargetAccount> {
     let caller = fresh::proved(tx, act, caller)?;
-    target::lock(tx, act, caller, target)
+    target::lock(tx, act, &caller, target)
 }
 
 /// Makes sign-in ask again for a method that was proved earlier. That earlier proof is not fresh proof of the

@@ -219,13 +219,12 @@ impl NewSetUp {
             true => fresh::keep_password(tx, act, &caller)?,
             false => fresh::judge(act, &caller)?,
         }
-        let session = caller.session.id;
-        let actor = target::lock(tx, act, caller, self.target)?.actor;
+        let actor = target::lock(tx, act, &caller, self.target)?.actor;
         let (user_id, method) = (self.user.id, self.factor.kind);
         let opening = Opening {
             factor_id: Some(self.factor.id),
             // A set-up that an administrator begins for another user is not bound to a session.
-            session_id: own.then_some(session),
+            session_id: own.then_some(caller.session.id),
             phone: self.factor.target.clone(),
             action: self.replace.then(|| REPLACES.to_owned()),
             ceremony: self.ceremony.clone(),

@@ -48,7 +48,7 @@ impl TargetAccount {
 /// Refuses a caller who may not act on it, whether or not it exists, and an account that does not exist.
 pub async fn find(ctx: &Ctx, caller: &Caller, target: Target) -> Result<TargetAccount> {
     let caller = caller.clone();
-    ctx.read(move |tx| read(tx, caller, target)).await
+    ctx.read(move |tx| read(tx, &caller, target)).await
 }
 
 /// Locks the account until the write ends, and checks that the caller may act on it. `caller` was read and locked
@@ -56,20 +56,20 @@ pub async fn find(ctx: &Ctx, caller: &Caller, target: Target) -> Result<TargetAc
 ///
 /// # Errors
 /// As [`find`]. For another user's account, also refuses a caller without fresh proof.
-pub fn lock(tx: &mut Tx, act: &Act, caller: Caller, target: Target) -> Result<TargetAccount> {
-    if let Some(user) = other(tx, &caller, target)? {
-        fresh::judge_for_others(act, &caller)?;
+pub fn lock(tx: &mut Tx, act: &Act, caller: &Caller, target: Target) -> Result<TargetAccount> {
+    if let Some(user) = other(tx, caller, target)? {
+        fresh::judge_for_others(act, caller)?;
         users::lock(tx, user.id)?;
     }
     // The other user is read again, since their role may have changed before the lock.
     read(tx, caller, target)
 }
 
-fn read(tx: &mut Tx, caller: Caller, target: Target) -> Result<TargetAccount> {
-    let Some(user) = other(tx, &caller, target)? else {
+fn read(tx: &mut Tx, caller: &Caller, target: Target) -> Result<TargetAccount> {
+    let Some(user) = other(tx, caller, target)? else {
         return Ok(TargetAccount {
-            user: caller.user,
-            factors: caller.factors,
+            user: caller.user.clone(),
+            factors: caller.factors.clone(),
             enforced: caller.enforced,
             actor: None,
         });
