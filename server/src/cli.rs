@@ -24,9 +24,9 @@ use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::config::{self, Settings, SettingsError};
 use crate::courier;
-use crate::flow::operator;
 use crate::log;
 use crate::model::refusal::FieldError;
+use crate::model::user::judge_address;
 use crate::model::{Error, Refusal};
 use crate::sandbox::all_documents;
 use crate::serve;
@@ -114,7 +114,7 @@ async fn run(matches: &ArgMatches) -> Result<()> {
         }
         ["user", "create"] => {
             // Check the address before anything is created.
-            operator::judge_address(text(innermost, "email")?).map_err(said)?;
+            judge_address(text(innermost, "email")?).map_err(|refusal| said(refusal.into()))?;
             let app = App::open(settings, Clock::System, Chance::system()).await?;
             app.made().iter().for_each(|made| tell(made));
             user::help(&app, "create", innermost).await

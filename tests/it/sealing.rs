@@ -13,7 +13,7 @@ use countersign::flow::keys;
 use countersign::model::factor::Factor;
 use countersign::model::{FactorId, UserId};
 use countersign::store::factors;
-use countersign::store::sealed::{self, Held};
+use countersign::store::sealed::{self, SealedCounts};
 use countersign::vault::Place;
 
 tests! {
@@ -51,10 +51,10 @@ async fn rotated(server: &Server) -> String {
     id.expect("the key of before")
 }
 
-async fn held(server: &Server, key: &str) -> Held {
+async fn held(server: &Server, key: &str) -> SealedCounts {
     let ctx = server.app.ctx();
     let beginning = ctx.vault.sealed_beginning(key).expect("an id");
-    ctx.read(move |tx| sealed::held(tx, &beginning))
+    ctx.read(move |tx| sealed::counts_of_key(tx, &beginning))
         .await
         .expect("a database")
 }
@@ -110,8 +110,8 @@ async fn what_older_keys_sealed_is_sealed_anew_and_they_are_retired() {
     server.clock.advance(20);
     assert_eq!(keys::seconds_to_retire(ctx), 0);
     let retired = keys::retire(ctx).await.expect("retired");
-    assert_eq!(retired.gone, [first.clone(), second.clone()]);
-    assert!(retired.held.is_empty(), "{retired:?}");
+    assert_eq!(retired.retired, [first.clone(), second.clone()]);
+    assert!(retired.needed.is_empty(), "{retired:?}");
     let file = fs::read_to_string(server.folder().join("keys.json")).expect("the keys");
     let ring: contract_tests::Value = file.parse().expect("JSON");
     assert_eq!(ring["sealing"].as_array().map(Vec::len), Some(1));
@@ -175,7 +175,7 @@ async fn sealing_anew_goes_on_where_it_was_stopped() {
         "{done:?}: the rest was done before"
     );
     assert!(told.len() > 1 && told.windows(2).all(|two| two[0].seen < two[1].seen));
-    assert_eq!(held(&server, &old).await, Held::default());
+    assert_eq!(held(&server, &old).await, SealedCounts::default());
     let again = keys::reseal(operator.ctx(), |_| {})
         .await
         .expect("nothing to do");
@@ -213,15 +213,15 @@ async fn a_key_that_is_needed_is_not_retired() {
     server.clock.advance(60);
     let operator = operator(&server).await;
     let retired = keys::retire(operator.ctx()).await.expect("judged");
-    assert!(retired.gone.is_empty());
-    let needed = Held {
+    assert!(retired.retired.is_empty());
+    let needed = SealedCounts {
         factors: 1,
         letters: 0,
     };
-    assert_eq!(retired.held, [(old, needed)]);
+    assert_eq!(retired.needed, [(old, needed)]);
     alice.sign_in().await;
     let retired = keys::retire(operator.ctx()).await.expect("retired");
-    assert_eq!((retired.gone.len(), retired.held.len()), (1, 0));
+    assert_eq!((retired.retired.len(), retired.needed.len()), (1, 0));
     server.wait(30);
     alice.sign_in().await;
 }

@@ -4,14 +4,15 @@ use uuid::Uuid;
 
 use crate::model::audit::AuditEvent;
 use crate::model::challenge::Challenge;
+use crate::model::demand::Demand;
 use crate::model::email_change::{EmailChange, EmailUndo};
 use crate::model::factor::{Factor, FactorAttempts};
 use crate::model::kinds::{
     AnswerKind, Assurance, FactorKind, OrganisationRole, Purpose, Role, Scope,
 };
 use crate::model::organisation::Organisation;
-use crate::model::session::Session;
-use crate::model::user::PasswordReset;
+use crate::model::session::{Caller, Session};
+use crate::model::user::{PasswordReset, User};
 use crate::model::{ApiKeyId, AuditId, OrganisationId, Secret, SessionId, Time, UserId};
 
 /// A user, with what every API may show of them.
@@ -44,14 +45,27 @@ pub struct Person {
 }
 
 impl Person {
-    /// Adds the mailbox to `methods` if the organisation demands a second factor and no method is on.
-    #[must_use]
-    pub fn while_enforced(mut self, enforced: bool) -> Self {
-        if enforced && self.mailbox && self.methods.is_empty() {
-            self.methods.push(FactorKind::Email);
+    /// Returns a user as clients may see them, with what sign-in asks of them.
+    pub fn new(user: &User, demand: Demand) -> Self {
+        Self {
+            id: user.id,
+            number: user.number,
+            email: user.email.clone(),
+            first_name: user.first_name.clone(),
+            last_name: user.last_name.clone(),
+            role: user.role,
+            asked: !demand.is_empty(),
+            methods: demand.into_methods(),
+            created_at: user.created_at,
+            mailbox: user.mailbox,
+            description: user.description.clone(),
+            organisation: user.organisation_id.zip(user.organisation_role),
         }
-        self.asked = !self.methods.is_empty();
-        self
+    }
+
+    /// Returns the caller as they may see themselves.
+    pub fn of(caller: &Caller) -> Self {
+        Self::new(&caller.user, caller.demanded())
     }
 }
 
@@ -175,7 +189,7 @@ pub struct Export {
 
 /// The answer to a registration. It is the same whether or not the address already has an account.
 #[derive(Debug)]
-pub struct Registered {
+pub struct NewRegistration {
     /// The registration's id, which becomes the user's id once the address is proved. Not a secret.
     pub id: UserId,
     /// The token to send with the code, where a code was mailed.
@@ -184,7 +198,7 @@ pub struct Registered {
 
 /// A session that was begun or refreshed, with its tokens.
 #[derive(Debug)]
-pub struct SignedIn {
+pub struct SessionTokens {
     /// The signed access token.
     pub access_token: Secret<String>,
     /// The refresh token, good for one exchange.
@@ -205,16 +219,16 @@ pub struct SignedIn {
 
 /// What a right password leads to.
 #[derive(Debug)]
-pub enum LoggedIn {
+pub enum LoginResult {
     /// A session, since sign-in asks for no second factor.
-    Session(Box<SignedIn>),
+    Session(Box<SessionTokens>),
     /// A challenge for a second factor.
-    Challenge(Box<MfaRequired>),
+    Challenge(Box<SignInChallenge>),
 }
 
 /// A sign-in that waits for a second factor.
 #[derive(Debug)]
-pub struct MfaRequired {
+pub struct SignInChallenge {
     /// The token to send with the code.
     pub mfa_token: Secret<String>,
     /// What the challenge waits for: a method, or a recovery code.
@@ -231,7 +245,7 @@ pub struct MfaRequired {
 
 /// What the proof of the mailbox leads to, if a password was forgotten.
 #[derive(Debug)]
-pub enum Resetting {
+pub enum ResetResult {
     /// The password is changed, since sign-in asks for no second factor.
     Done,
     /// A challenge for a second factor.
@@ -253,7 +267,7 @@ pub struct ResetChallenge {
 
 /// A set-up that waits for its proof.
 #[derive(Debug)]
-pub struct SetupBegun {
+pub struct PendingSetup {
     /// The token to send with the proof.
     pub mfa_token: Secret<String>,
     /// What the person needs to give that proof.
@@ -294,7 +308,7 @@ pub enum SetupNeeds {
 
 /// A method that was turned on or off.
 #[derive(Debug)]
-pub struct FactorChanged {
+pub struct FactorChange {
     /// The method.
     pub method: FactorKind,
     /// The methods that are on now.
@@ -305,7 +319,7 @@ pub struct FactorChanged {
 
 /// A challenge that waits for a code.
 #[derive(Debug)]
-pub struct Waiting {
+pub struct WaitingChallenge {
     /// The token to send with the code.
     pub mfa_token: Secret<String>,
     /// The method that the challenge waits for.
@@ -316,16 +330,16 @@ pub struct Waiting {
 
 /// What a request to step up leads to.
 #[derive(Debug)]
-pub enum SteppingUp {
+pub enum StepUpResult {
     /// A challenge, since a factor is on.
-    Challenge(StepUpRequired),
+    Challenge(StepUpChallenge),
     /// Fresh proof at once: no factor is on, and the password was right.
-    Lifted(Box<SteppedUp>),
+    Lifted(Box<LiftedSession>),
 }
 
 /// A step-up that waits for a second factor.
 #[derive(Debug)]
-pub struct StepUpRequired {
+pub struct StepUpChallenge {
     /// The token to send with the proof.
     pub mfa_token: Secret<String>,
     /// The method that the challenge waits for.
@@ -340,7 +354,7 @@ pub struct StepUpRequired {
 
 /// A session that gave fresh proof.
 #[derive(Debug)]
-pub struct SteppedUp {
+pub struct LiftedSession {
     /// A new access token of the same session.
     pub access_token: Secret<String>,
     /// Lifetime of the access token, in seconds.
@@ -355,7 +369,7 @@ pub struct SteppedUp {
 
 /// What the page of a mailed link shows.
 #[derive(Debug)]
-pub struct LinkOpened {
+pub struct LinkView {
     /// The code to type on the device that asked for it.
     pub code: Secret<String>,
     /// What the code is for.
@@ -383,7 +397,7 @@ pub struct MethodList {
 
 /// A sign-in that waits for a passkey and named no user.
 #[derive(Debug)]
-pub struct PasskeyAsked {
+pub struct PasskeyChallenge {
     /// The token to send with the credential.
     pub passkey_token: Secret<String>,
     /// The options that the browser needs.
@@ -392,7 +406,7 @@ pub struct PasskeyAsked {
 
 /// A code that was sent again.
 #[derive(Debug)]
-pub struct Resent {
+pub struct ResentCode {
     /// The same reference as before.
     pub mfa_token: Secret<String>,
     /// The method whose code was sent.
@@ -447,7 +461,7 @@ pub struct KeyView {
 
 /// A new API key. The key itself is shown only now.
 #[derive(Debug)]
-pub struct KeyMade {
+pub struct NewKey {
     /// What lists show of it.
     pub view: KeyView,
     /// The key itself.

@@ -1,8 +1,8 @@
 //! The courier takes notices from the queue and delivers each one once, in rare cases twice.
 
 mod email;
-mod kept;
 mod letter;
+mod messages;
 mod parts;
 mod sms;
 mod smtp;
@@ -34,7 +34,7 @@ use store::notices::{self, Waits};
 use vault::{Place, Vault};
 
 use email::{Delivery, Post};
-pub use kept::{Kept, Messages, Wanted};
+pub use messages::{KeptMessage, MessageQuery, Messages};
 use sms::Texts;
 pub use sms::warnings;
 

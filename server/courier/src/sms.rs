@@ -55,7 +55,7 @@ struct Webhook {
 
 /// The body of a call to a webhook.
 #[derive(Serialize)]
-struct Handed<'a> {
+struct WebhookBody<'a> {
     to: &'a str,
     body: &'a str,
     purpose: &'a str,
@@ -201,7 +201,7 @@ impl Twilio {
 impl Webhook {
     async fn send(&self, id: NoticeId, letter: &Letter, body: &str, now: Time) -> Delivery {
         let purpose = letter.message.word();
-        let handed = Handed {
+        let handed = WebhookBody {
             to: &letter.to,
             body,
             purpose: purpose.strip_suffix("_code").unwrap_or(purpose),

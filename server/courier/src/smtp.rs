@@ -19,7 +19,7 @@ use url::Url;
 use super::email::Delivery;
 
 /// Why a mail was not accepted, by the point at which the conversation ended.
-enum Stopped {
+enum SmtpFailure {
     /// Before this mail was mentioned. Any other mail would fail the same way.
     Before(Error),
     /// At the sender, which is always the same.
@@ -30,7 +30,7 @@ enum Stopped {
     Unfit(&'static str),
 }
 
-impl Stopped {
+impl SmtpFailure {
     /// A permanent refusal ends a mail only if it concerns this mail. If the server refuses our
     /// address, our credentials or our protocol, the operator has to act, and the mail is tried
     /// again meanwhile.
@@ -75,7 +75,7 @@ fn hello(ourselves: &str) -> ClientId {
 }
 
 /// Runs the part of the conversation that is about one mail.
-async fn talk(connection: &mut AsyncSmtpConnection, message: &Message) -> Result<(), Stopped> {
+async fn talk(connection: &mut AsyncSmtpConnection, message: &Message) -> Result<(), SmtpFailure> {
     let (envelope, text) = (message.envelope(), message.formatted());
     let mut addresses = envelope.from().into_iter().chain(envelope.to());
     let mut options = Vec::new();
@@ -84,7 +84,7 @@ async fn talk(connection: &mut AsyncSmtpConnection, message: &Message) -> Result
             .server_info()
             .supports_feature(Extension::SmtpUtfEight)
         {
-            return Err(Stopped::Unfit(
+            return Err(SmtpFailure::Unfit(
                 "the address needs SMTPUTF8 (RFC 6531), which the mail server does not offer",
             ));
         }
@@ -95,20 +95,26 @@ async fn talk(connection: &mut AsyncSmtpConnection, message: &Message) -> Result
             .server_info()
             .supports_feature(Extension::EightBitMime)
         {
-            return Err(Stopped::Unfit(
+            return Err(SmtpFailure::Unfit(
                 "the mail needs 8BITMIME (RFC 6152), which the mail server does not offer",
             ));
         }
         options.push(MailParameter::Body(MailBodyParameter::EightBitMime));
     }
     let mail = Mail::new(envelope.from().cloned(), options);
-    connection.command(mail).await.map_err(Stopped::Sender)?;
+    connection
+        .command(mail)
+        .await
+        .map_err(SmtpFailure::Sender)?;
     for to in envelope.to() {
         let recipient = Rcpt::new(to.clone(), Vec::new());
-        connection.command(recipient).await.map_err(Stopped::Mail)?;
+        connection
+            .command(recipient)
+            .await
+            .map_err(SmtpFailure::Mail)?;
     }
-    connection.command(Data).await.map_err(Stopped::Mail)?;
-    connection.message(&text).await.map_err(Stopped::Mail)?;
+    connection.command(Data).await.map_err(SmtpFailure::Mail)?;
+    connection.message(&text).await.map_err(SmtpFailure::Mail)?;
     Ok(())
 }
 
@@ -205,8 +211,8 @@ impl Smtp {
         Ok(format!("{host}, port {port}"))
     }
 
-    async fn hand_over(&self, message: &Message) -> Result<AsyncSmtpConnection, Stopped> {
-        let mut connection = self.connect().await.map_err(Stopped::Before)?;
+    async fn hand_over(&self, message: &Message) -> Result<AsyncSmtpConnection, SmtpFailure> {
+        let mut connection = self.connect().await.map_err(SmtpFailure::Before)?;
         if let Err(stopped) = talk(&mut connection, message).await {
             drop(timeout(FAREWELL, connection.abort()).await);
             return Err(stopped);

@@ -11,7 +11,7 @@ use futures_util::future::LocalBoxFuture;
 use crate::flow;
 use crate::input::{ErrorOf, app};
 use crate::model::{Refusal, Secret, session};
-use crate::status::Rejected;
+use crate::status::Rejection;
 
 /// The caller of a secured operation. A refusal is worded by the API whose error type is `E`.
 pub struct Caller<E>(session::Caller, PhantomData<E>);
@@ -54,7 +54,7 @@ impl<E: ErrorOf> FromRequest for MaybeCaller<E> {
     fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
         let request = request.clone();
         Box::pin(async move {
-            let Some(token) = bearer(request.headers()).map_err(Rejected::from)? else {
+            let Some(token) = bearer(request.headers()).map_err(Rejection::from)? else {
                 return Ok(Self(None, PhantomData));
             };
             let caller = authenticate(&request, token).await?;
@@ -124,16 +124,16 @@ impl<E: ErrorOf> FromRequest for CallerOrPending<E> {
 }
 
 /// Returns the bearer, or refuses if there is none.
-fn sent(request: &HttpRequest) -> Result<Secret<String>, Rejected> {
-    let token = bearer(request.headers()).map_err(Rejected::from)?;
-    token.ok_or(Rejected::Refused(Refusal::TokenInvalid { sent: false }))
+fn sent(request: &HttpRequest) -> Result<Secret<String>, Rejection> {
+    let token = bearer(request.headers()).map_err(Rejection::from)?;
+    token.ok_or(Rejection::Refused(Refusal::TokenInvalid { sent: false }))
 }
 
 /// Finds the sign-in that a reference names.
 async fn pending(
     request: &HttpRequest,
     token: Secret<String>,
-) -> Result<session::Pending, Rejected> {
+) -> Result<session::Pending, Rejection> {
     let app = app(request)?;
     Ok(app
         .call(async |ctx| flow::session::pending(ctx, token).await)
@@ -147,7 +147,7 @@ async fn pending(
 pub async fn authenticate(
     request: &HttpRequest,
     token: Secret<String>,
-) -> Result<session::Caller, Rejected> {
+) -> Result<session::Caller, Rejection> {
     let app = app(request)?;
     let caller = app.call(async |ctx| flow::session::authenticate(ctx, token.expose()).await);
     Ok(caller.await?)

@@ -9,10 +9,10 @@ use anyhow::Context;
 use serde_json::Value;
 
 use crate::model::Refusal;
-use crate::status::Rejected;
+use crate::status::Rejection;
 
 /// How an API words an answer that none of its handlers produced.
-pub type Envelope = fn(Rejected) -> HttpResponse;
+pub type Envelope = fn(Rejection) -> HttpResponse;
 
 /// What this table needs from a document.
 #[derive(Clone, Copy)]
@@ -78,7 +78,7 @@ impl Contract {
 
     /// Returns the error for a request that no operation matches: a wrong method if the path is
     /// known, otherwise a wrong path.
-    pub fn unmatched(&self, path: &str) -> Rejected {
+    pub fn unmatched(&self, path: &str) -> Rejection {
         let known = self
             .0
             .iter()
@@ -94,7 +94,7 @@ impl Contract {
                 let allow = methods.collect::<Vec<_>>().join(", ");
                 Refusal::MethodNotAllowed { allow }.into()
             }
-            None => Rejected::Refused(Refusal::NotFound),
+            None => Rejection::Refused(Refusal::NotFound),
         }
     }
 
@@ -251,7 +251,7 @@ components: { schemas: { Bad: { properties: { code: { enum: [BAD] } } } } }
     fn each_path_has_an_owner() {
         let owner = |path: &str| {
             let envelope = contract().envelope(path).expect("an owner");
-            let answer = envelope(Rejected::Refused(Refusal::NotFound));
+            let answer = envelope(Rejection::Refused(Refusal::NotFound));
             answer.status().as_u16()
         };
         for (path, status) in [
@@ -291,8 +291,8 @@ components: { schemas: { Bad: { properties: { code: { enum: [BAD] } } } } }
 
     fn allowed(path: &str) -> Option<String> {
         match contract().unmatched(path) {
-            Rejected::Refused(Refusal::MethodNotAllowed { allow }) => Some(allow),
-            Rejected::Refused(Refusal::NotFound) => None,
+            Rejection::Refused(Refusal::MethodNotAllowed { allow }) => Some(allow),
+            Rejection::Refused(Refusal::NotFound) => None,
             other => panic!("{other:?}"),
         }
     }

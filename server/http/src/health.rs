@@ -3,7 +3,7 @@
 use crate::app::App;
 use crate::app::readiness::Readiness;
 use crate::model::Refusal;
-use crate::status::Rejected;
+use crate::status::Rejection;
 
 /// Seconds after which to ask again when the server is not ready.
 const RETRY_SECONDS: u32 = 5;
@@ -12,12 +12,12 @@ const RETRY_SECONDS: u32 = 5;
 ///
 /// # Errors
 /// Rejects if this process cannot serve.
-pub async fn readiness(app: &App) -> Result<Readiness, Rejected> {
+pub async fn readiness(app: &App) -> Result<Readiness, Rejection> {
     let readiness = app.readiness().await;
     if readiness.is_ready() {
         return Ok(readiness);
     }
-    Err(Rejected::Refused(Refusal::NotReady {
+    Err(Rejection::Refused(Refusal::NotReady {
         checks: readiness.checks,
         reason: readiness.reason.unwrap_or_default(),
         retry_after: RETRY_SECONDS,

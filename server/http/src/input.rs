@@ -19,15 +19,15 @@ use validator::{Validate, ValidateLength};
 use crate::app::App;
 use crate::connection::{Line, Phase};
 use crate::model::{Fault, Refusal, Secret};
-use crate::status::Rejected;
+use crate::status::Rejection;
 
 mod flaw;
 
 pub use flaw::{harmless_name, name};
 
 /// What an API's error type must implement.
-pub trait ErrorOf: From<Rejected> + Into<actix_web::Error> + 'static {}
-impl<E: From<Rejected> + Into<actix_web::Error> + 'static> ErrorOf for E {}
+pub trait ErrorOf: From<Rejection> + Into<actix_web::Error> + 'static {}
+impl<E: From<Rejection> + Into<actix_web::Error> + 'static> ErrorOf for E {}
 
 /// What a request can be read into.
 pub trait Input: DeserializeOwned + Validate + 'static {}
@@ -52,7 +52,7 @@ impl<T: Input, E: ErrorOf> FromRequest for Body<T, E> {
         Box::pin(async move {
             said_to_be(&request, Media::Json)?;
             let bytes = read(&request, payload).await?;
-            let value = flaw::decode(readable(&bytes)?).map_err(Rejected::from)?;
+            let value = flaw::decode(readable(&bytes)?).map_err(Rejection::from)?;
             Ok(Self(value, PhantomData))
         })
     }
@@ -80,7 +80,7 @@ impl<T: Input, E: ErrorOf> FromRequest for OptionalBody<T, E> {
                 return Ok(Self(None, PhantomData));
             }
             said_to_be(&request, Media::Json)?;
-            let value = flaw::decode(readable(&bytes)?).map_err(Rejected::from)?;
+            let value = flaw::decode(readable(&bytes)?).map_err(Rejection::from)?;
             Ok(Self(Some(value), PhantomData))
         })
     }
@@ -107,7 +107,7 @@ impl<T: Input, E: ErrorOf> FromRequest for Form<T, E> {
         Box::pin(async move {
             said_to_be(&request, Media::Form)?;
             let bytes = read(&request, payload).await?;
-            let value = flaw::decode_form(readable(&bytes)?).map_err(Rejected::from)?;
+            let value = flaw::decode_form(readable(&bytes)?).map_err(Rejection::from)?;
             Ok(Self(value, PhantomData))
         })
     }
@@ -131,7 +131,7 @@ impl<T: DeserializeOwned + 'static, E: ErrorOf> FromRequest for Path<T, E> {
 
     fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
         let read = web::Path::<T>::extract(request).into_inner();
-        let refused = |_| Rejected::from(flaw::no_path()).into();
+        let refused = |_| Rejection::from(flaw::no_path()).into();
         std::future::ready(match read {
             Ok(value) => Ok(Self(value.into_inner(), PhantomData)),
             Err(error) => Err(refused(error)),
@@ -156,7 +156,7 @@ impl<T: Input, E: ErrorOf> FromRequest for Query<T, E> {
     fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
         let read = flaw::decode_query(request.query_string());
         let read = read.map(|value| Self(value, PhantomData));
-        std::future::ready(read.map_err(|refusal| Rejected::from(refusal).into()))
+        std::future::ready(read.map_err(|refusal| Rejection::from(refusal).into()))
     }
 }
 
@@ -189,9 +189,11 @@ where
 ///
 /// # Errors
 /// Returns a fault if the server was built without one.
-pub fn app(request: &HttpRequest) -> Result<Data<App>, Rejected> {
+pub fn app(request: &HttpRequest) -> Result<Data<App>, Rejection> {
     let app = request.app_data::<Data<App>>().cloned();
-    app.ok_or_else(|| Rejected::Fault(Fault::bug(anyhow::anyhow!("no application in the request"))))
+    app.ok_or_else(|| {
+        Rejection::Fault(Fault::bug(anyhow::anyhow!("no application in the request")))
+    })
 }
 
 /// What a body must be.
@@ -221,7 +223,7 @@ impl Media {
 
 /// Checks that the media type is the required one, that the body is not encoded, and that its
 /// charset is UTF-8. We decompress nothing and read no other charset.
-fn said_to_be(request: &HttpRequest, wanted: Media) -> Result<(), Rejected> {
+fn said_to_be(request: &HttpRequest, wanted: Media) -> Result<(), Rejection> {
     let mut codings = request.headers().get_all(CONTENT_ENCODING);
     if !codings.all(|coding| coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
         return Err(Refusal::Encoded.into());
@@ -253,7 +255,7 @@ fn said_to_be(request: &HttpRequest, wanted: Media) -> Result<(), Rejected> {
 
 /// Returns the body, unless it is in UTF-16 or UTF-32, whatever the header says. No other text
 /// begins with their byte-order marks.
-fn readable(bytes: &[u8]) -> Result<&[u8], Rejected> {
+fn readable(bytes: &[u8]) -> Result<&[u8], Rejection> {
     let marks: [&[u8]; 3] = [b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff"];
     if marks.iter().any(|mark| bytes.starts_with(mark)) {
         return Err(Refusal::Encoded.into());
@@ -266,7 +268,7 @@ const LEAST_PER_SECOND: u64 = 500;
 
 /// Reads the whole body within `body_limit_bytes` and its time limit. Memory is allocated as bytes
 /// arrive, whatever length was announced.
-async fn read(request: &HttpRequest, payload: Payload) -> Result<BytesMut, Rejected> {
+async fn read(request: &HttpRequest, payload: Payload) -> Result<BytesMut, Rejection> {
     let line = request.conn_data::<Rc<Line>>();
     line.inspect(|line| line.enter(Phase::Body));
     let body = gather(request, payload).await;
@@ -277,7 +279,7 @@ async fn read(request: &HttpRequest, payload: Payload) -> Result<BytesMut, Rejec
     body
 }
 
-async fn gather(request: &HttpRequest, mut payload: Payload) -> Result<BytesMut, Rejected> {
+async fn gather(request: &HttpRequest, mut payload: Payload) -> Result<BytesMut, Rejection> {
     let app = app(request)?;
     let settings = &app.ctx().settings;
     let limit = settings.body_limit_bytes as usize;

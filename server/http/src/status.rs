@@ -22,7 +22,7 @@ static INTERNAL: Refusal = Refusal::Internal;
 
 /// Why a request is not answered with success. Each API turns it into its own error type.
 #[derive(Debug)]
-pub enum Rejected {
+pub enum Rejection {
     /// The caller is not allowed to do this, or has to do something else first.
     Refused(Refusal),
     /// Something is broken here, or in a dependency.
@@ -32,7 +32,7 @@ pub enum Rejected {
 /// Marks an answer as made by an API's error type, with the code it carries. The outer middleware
 /// can thus tell it from an empty error of the framework, and check it against the contract.
 #[derive(Clone, Copy, Debug)]
-pub struct Told(pub &'static str);
+pub struct ErrorCode(pub &'static str);
 
 /// Returns the status of a class of refusals. An API's `error.rs` may differ if its document does.
 pub const fn of(class: Class) -> StatusCode {
@@ -52,7 +52,7 @@ pub const fn of(class: Class) -> StatusCode {
     }
 }
 
-impl Rejected {
+impl Rejection {
     /// Returns what it says to the caller.
     pub fn said(&self) -> &Refusal {
         match self {
@@ -67,13 +67,13 @@ impl Rejected {
         of(self.said().class())
     }
 
-    /// Starts the answer: the status, its headers, and the mark [`Told`].
+    /// Starts the answer: the status, its headers, and the mark [`ErrorCode`].
     ///
     /// Call it once per answer, since it logs a fault.
     pub fn answer(&self) -> HttpResponseBuilder {
         let said = self.said();
         let mut answer = HttpResponse::build(self.status());
-        answer.extensions_mut().insert(Told(said.code()));
+        answer.extensions_mut().insert(ErrorCode(said.code()));
         if let Some(seconds) = retry_after(said) {
             answer.insert_header((RETRY_AFTER, seconds));
         }
@@ -126,19 +126,19 @@ fn challenge(refusal: &Refusal) -> Option<String> {
     })
 }
 
-impl fmt::Display for Rejected {
+impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.said().code())
     }
 }
 
-impl From<Refusal> for Rejected {
+impl From<Refusal> for Rejection {
     fn from(refusal: Refusal) -> Self {
         Self::Refused(refusal)
     }
 }
 
-impl From<Error> for Rejected {
+impl From<Error> for Rejection {
     fn from(error: Error) -> Self {
         match error {
             Error::Refused(refusal) => Self::Refused(refusal),
@@ -154,7 +154,7 @@ mod tests {
     use crate::model::refusal::extra::Reason;
 
     fn header_of(refusal: Refusal, name: &str) -> Option<String> {
-        let answer = Rejected::from(refusal).answer().finish();
+        let answer = Rejection::from(refusal).answer().finish();
         let value = answer.headers().get(name)?;
         Some(value.to_str().expect("ASCII").to_owned())
     }
@@ -196,7 +196,7 @@ mod tests {
         assert_eq!(header_of(used, "Retry-After"), None);
         let fault = Fault::dependency(anyhow::anyhow!("gone"));
         assert_eq!(
-            retry_after(Rejected::Fault(fault).said()),
+            retry_after(Rejection::Fault(fault).said()),
             Some(u64::from(DEPENDENCY_RETRY_SECONDS))
         );
     }

@@ -36,7 +36,7 @@ use crate::model::source::Source;
 use crate::model::{Fault, Refusal};
 use crate::named::{self, X_REQUEST_ID};
 use crate::pages;
-use crate::status::{Rejected, Told};
+use crate::status::{ErrorCode, Rejection};
 use crate::versions;
 
 /// Answers are data, never pages.
@@ -166,7 +166,7 @@ async fn handle<B: MessageBody + 'static>(
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     if line.origin.is_some()
         && cors::is_question(&line.method, request.headers())
-        && let Rejected::Refused(Refusal::MethodNotAllowed { allow }) =
+        && let Rejection::Refused(Refusal::MethodNotAllowed { allow }) =
             edge.contract.unmatched(&line.path)
     {
         let answered = request.into_response(cors::answer(&allow));
@@ -178,25 +178,25 @@ async fn handle<B: MessageBody + 'static>(
         Ok(Ok(Ok(response))) => Ok(finished(edge, line, response.map_into_boxed_body())),
         Ok(Ok(Err(error))) => {
             let fault = Fault::bug(anyhow!("{error}"));
-            Err(broken(edge, line, Rejected::Fault(fault)))
+            Err(broken(edge, line, Rejection::Fault(fault)))
         }
         Ok(Err(_elapsed)) => Err(broken(edge, line, late(line, limit))),
         Err(panic) => {
             let fault = anyhow!("panic: {}", panic_message(panic.as_ref()));
-            Err(broken(edge, line, Rejected::Fault(Fault::bug(fault))))
+            Err(broken(edge, line, Rejection::Fault(Fault::bug(fault))))
         }
     }
 }
 
 /// Returns why a request was not answered in time: either its body was still arriving, or it is our
 /// fault.
-fn late(line: &Line, limit: Duration) -> Rejected {
+fn late(line: &Line, limit: Duration) -> Rejection {
     let coming = line.connection.as_ref();
     if coming.is_some_and(|one| one.phase() == Phase::Body) {
         return Refusal::RequestTimeout.into();
     }
     let fault = anyhow!("the request was not answered within {limit:?}");
-    Rejected::Fault(Fault::dependency(fault))
+    Rejection::Fault(Fault::dependency(fault))
 }
 
 /// Adds the headers to an answer. An empty error of the framework gets the API's wording first.
@@ -218,14 +218,14 @@ fn finished(edge: &Edge, line: &Line, response: ServiceResponse) -> ServiceRespo
 }
 
 /// Makes the answer if no handler finished.
-fn broken(edge: &Edge, line: &Line, rejected: Rejected) -> actix_web::Error {
+fn broken(edge: &Edge, line: &Line, rejected: Rejection) -> actix_web::Error {
     let mut response = worded(edge, line, rejected);
     dress(edge, line, response.headers_mut());
     log(line, "(broken)", response.status());
     InternalError::from_response("no handler answered", response).into()
 }
 
-fn worded(edge: &Edge, line: &Line, rejected: Rejected) -> HttpResponse {
+fn worded(edge: &Edge, line: &Line, rejected: Rejection) -> HttpResponse {
     match edge.contract.envelope(&line.path) {
         Some(envelope) => envelope(rejected),
         None => rejected.answer().finish(),
@@ -233,17 +233,17 @@ fn worded(edge: &Edge, line: &Line, rejected: Rejected) -> HttpResponse {
 }
 
 /// Interprets an error of the framework, which has no body that a client could read.
-fn unspoken(edge: &Edge, line: &Line, response: &ServiceResponse) -> Option<Rejected> {
+fn unspoken(edge: &Edge, line: &Line, response: &ServiceResponse) -> Option<Rejection> {
     let status = response.status();
-    let spoken = response.response().extensions().contains::<Told>();
-    if spoken || !(status.is_client_error() || status.is_server_error()) {
+    let worded = response.response().extensions().contains::<ErrorCode>();
+    if worded || !(status.is_client_error() || status.is_server_error()) {
         return None;
     }
     Some(match status {
         StatusCode::NOT_FOUND => edge.contract.unmatched(&line.path),
         StatusCode::METHOD_NOT_ALLOWED => match edge.contract.unmatched(&line.path) {
             // The path is in no document. It is one of the pages, which can only be read.
-            Rejected::Refused(Refusal::NotFound) => Refusal::MethodNotAllowed {
+            Rejection::Refused(Refusal::NotFound) => Refusal::MethodNotAllowed {
                 allow: "GET, HEAD".to_owned(),
             }
             .into(),
@@ -254,14 +254,16 @@ fn unspoken(edge: &Edge, line: &Line, response: &ServiceResponse) -> Option<Reje
         status if status.is_client_error() => {
             Refusal::field("path", "The path cannot be read.").into()
         }
-        status => Rejected::Fault(Fault::bug(anyhow!("the framework answered {status}"))),
+        status => Rejection::Fault(Fault::bug(anyhow!("the framework answered {status}"))),
     })
 }
 
 /// Counts and logs an answer that the contract does not declare. The client gets it all the same.
 fn judge(edge: &Edge, line: &Line, route: &str, response: &HttpResponse) {
-    let told = response.extensions().get::<Told>().copied();
-    let Some(Told(code)) = told else { return };
+    let marked = response.extensions().get::<ErrorCode>().copied();
+    let Some(ErrorCode(code)) = marked else {
+        return;
+    };
     if !edge.contract.declares(&line.handled_as(), route, code) {
         edge.undeclared.fetch_add(1, Ordering::Relaxed);
         tracing::error!(method = %line.method, route, code, "the contract does not have this answer");

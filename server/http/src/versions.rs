@@ -10,7 +10,7 @@ use actix_web::http::uri::PathAndQuery;
 use crate::contract::Contract;
 
 /// The path that a request asked for, if another path answers for it.
-struct Asked(String);
+struct RequestedPath(String);
 
 /// Routes a request to the path that answers for the one it asks for.
 pub(super) fn lead(contract: &Contract, request: &mut ServiceRequest) {
@@ -20,8 +20,8 @@ pub(super) fn lead(contract: &Contract, request: &mut ServiceRequest) {
     else {
         return;
     };
-    let asked = Asked(request.path().to_owned());
-    request.extensions_mut().insert(asked);
+    let requested = RequestedPath(request.path().to_owned());
+    request.extensions_mut().insert(requested);
     request.match_info_mut().get_mut().update(&uri);
     request.head_mut().uri = uri;
 }
@@ -40,8 +40,8 @@ fn with_path(uri: &Uri, path: String) -> Option<Uri> {
 
 /// Returns the path that the client wrote, for links to the version that it uses.
 pub fn asked_for(request: &HttpRequest) -> String {
-    match request.extensions().get::<Asked>() {
-        Some(Asked(path)) => path.clone(),
+    match request.extensions().get::<RequestedPath>() {
+        Some(RequestedPath(path)) => path.clone(),
         None => request.path().to_owned(),
     }
 }

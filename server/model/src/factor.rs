@@ -3,12 +3,11 @@
 use diesel::prelude::*;
 
 use crate::ids::{FactorId, UserId};
-use crate::kinds::{Counted, FactorKind, FactorState, Purpose};
+use crate::kinds::{Counted, FactorKind, FactorState};
 use crate::policy::{Policy, growing_wait};
 use crate::refusal::Refusal;
 use crate::schema;
 use crate::time::Time;
-use crate::user::User;
 
 /// A factor: one method of one user.
 #[derive(Clone, Debug, Queryable, Selectable, Insertable)]
@@ -89,27 +88,6 @@ pub fn kinds_on(factors: &[Factor]) -> Vec<FactorKind> {
         }
     }
     kinds
-}
-
-/// Returns the methods that sign-in accepts: those that are on. If none is on and a policy demands one, this
-/// is the proved mailbox.
-pub fn demanded(user: &User, factors: &[Factor], enforced: bool) -> Vec<FactorKind> {
-    let on = kinds_on(factors);
-    if on.is_empty() && enforced && user.mailbox {
-        return vec![FactorKind::Email];
-    }
-    on
-}
-
-/// Returns which of the methods that sign-in accepts are a second step for this purpose.
-///
-/// Before a new password the mail has proved the mailbox already. It counts once more only where there is no
-/// other method, since that would lock the owner out.
-pub fn second_steps(purpose: Purpose, mut demanded: Vec<FactorKind>) -> Vec<FactorKind> {
-    if purpose == Purpose::PasswordReset && demanded.iter().any(|kind| *kind != FactorKind::Email) {
-        demanded.retain(|kind| *kind != FactorKind::Email);
-    }
-    demanded
 }
 
 /// The order in which sign-in looks for a method if the owner chose none.

@@ -5,6 +5,7 @@ pub mod api_key;
 pub mod audit;
 pub mod challenge;
 pub mod code_set;
+pub mod demand;
 pub mod email_change;
 pub mod factor;
 pub mod fault;

@@ -2,9 +2,10 @@
 
 use diesel::prelude::*;
 
-use crate::factor::{Factor, demanded};
+use crate::demand::Demand;
+use crate::factor::Factor;
 use crate::ids::{ChallengeId, RefreshId, SessionId, UserId};
-use crate::kinds::{AnswerKind, Assurance, FactorKind, Role};
+use crate::kinds::{AnswerKind, Assurance, Role};
 use crate::policy::Policy;
 use crate::refusal::Refusal;
 use crate::schema;
@@ -341,15 +342,15 @@ pub struct Pending {
     /// The user's factors, whatever their state.
     pub factors: Vec<Factor>,
     /// The methods that sign-in accepts.
-    pub demanded: Vec<FactorKind>,
+    pub demanded: Demand,
     /// Whether the user's organisation demands a second factor.
     pub enforced: bool,
 }
 
 impl Caller {
     /// Returns the methods that sign-in accepts; empty if a password is enough.
-    pub fn demanded(&self) -> Vec<FactorKind> {
-        demanded(&self.user, &self.factors, self.enforced)
+    pub fn demanded(&self) -> Demand {
+        Demand::of(&self.user, &self.factors, self.enforced)
     }
 
     /// Whether sign-in asks this user for a second factor.

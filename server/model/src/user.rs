@@ -202,6 +202,20 @@ impl PasswordReset {
 /// The greatest length of an address, in bytes (RFC 5321 §4.5.3.1.3, less the angle brackets).
 pub const ADDRESS_MAX: usize = 254;
 
+/// Returns the canonical form of an address that a request has in its field `email`.
+///
+/// # Errors
+/// Refuses a text that cannot be an address, as [`canonical_address`] does.
+pub fn judge_address(typed: &str) -> Result<String, Refusal> {
+    let sentence = "This must be an e-mail address, such as alice@example.com.";
+    canonical_address(typed).ok_or_else(|| Refusal::field("email", sentence))
+}
+
+/// Returns the refusal of an address that has an account, where the caller may know that.
+pub fn address_taken() -> Refusal {
+    Refusal::field("email", "This address has an account already.")
+}
+
 /// Returns the canonical form of an address, in which addresses are stored and compared: NFC, lower case, the
 /// domain in ASCII, without surrounding spaces and invisible characters. Full-width characters become ASCII,
 /// and every dash becomes `-`, since input methods and word processors insert them.

@@ -29,11 +29,11 @@ pub struct Operation {
     /// What it does, in a few words.
     pub summary: String,
     /// The errors that it can answer.
-    pub errors: Vec<Documented>,
+    pub errors: Vec<ErrorExample>,
 }
 
 /// An error as an operation documents it.
-pub struct Documented {
+pub struct ErrorExample {
     /// The status.
     pub status: u16,
     /// Which problem it is.
@@ -44,7 +44,7 @@ pub struct Documented {
     pub body: Value,
 }
 
-impl Documented {
+impl ErrorExample {
     /// Its code.
     pub fn code(&self) -> &str {
         self.body["code"].as_str().unwrap_or_default()
@@ -141,14 +141,14 @@ impl Operation {
     }
 
     /// The error of this code; the first one, where several statuses have it.
-    pub fn error(&self, code: &str) -> Option<&Documented> {
+    pub fn error(&self, code: &str) -> Option<&ErrorExample> {
         self.errors.iter().find(|one| one.code() == code)
     }
 }
 
 /// The errors of one status: the first example of each code.
-fn errors(document: &Value, status: u16, answer: &Value) -> Vec<Documented> {
-    let mut found: Vec<Documented> = Vec::new();
+fn errors(document: &Value, status: u16, answer: &Value) -> Vec<ErrorExample> {
+    let mut found: Vec<ErrorExample> = Vec::new();
     for (media, content) in members(&answer["content"]) {
         let named = members(&content["examples"]);
         let named = named.map(|(_, example)| &resolve(document, example)["value"]);
@@ -157,7 +157,7 @@ fn errors(document: &Value, status: u16, answer: &Value) -> Vec<Documented> {
             let known = found.iter().any(|one| one.code() == code);
             let problem = Problem::ALL.iter().find(|one| one.code() == code);
             if let (false, Some(problem)) = (known, problem) {
-                found.push(Documented {
+                found.push(ErrorExample {
                     status,
                     problem: *problem,
                     media: media.clone(),

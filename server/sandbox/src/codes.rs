@@ -9,8 +9,8 @@ use crate::model::Time;
 /// Seconds of one code.
 const STEP: i64 = 30;
 
-/// The code of a moment.
-pub struct Shown {
+/// What an authenticator app shows at a moment.
+pub struct AppCodes {
     /// The code.
     pub code: String,
     /// The one after it.
@@ -20,7 +20,7 @@ pub struct Shown {
 }
 
 /// What an app with this secret, in base32, shows at `now`; `None` if the secret is none.
-pub fn shown(secret: &str, now: Time) -> Option<Shown> {
+pub fn codes_of(secret: &str, now: Time) -> Option<AppCodes> {
     let typed: String = secret
         .chars()
         .filter(|letter| !matches!(letter, ' ' | '-' | '='))
@@ -38,7 +38,7 @@ pub fn shown(secret: &str, now: Time) -> Option<Shown> {
     };
     let current = step(now);
     let ends = Time::from_seconds((current + 1).saturating_mul(STEP));
-    Some(Shown {
+    Some(AppCodes {
         code: code(current)?,
         next: code(current + 1)?,
         left: ends.seconds_after(now),
@@ -47,15 +47,15 @@ pub fn shown(secret: &str, now: Time) -> Option<Shown> {
 
 #[cfg(test)]
 mod tests {
-    use super::shown;
+    use super::codes_of;
     use crate::model::Time;
 
     #[test]
     fn it_shows_what_rfc_6238_says() {
         // The shared secret of RFC 6238, appendix B; six of its eight digits.
         let secret = "GEZD GNBV-GY3TQOJQ gezdgnbvgy3tqojq";
-        let shown = shown(secret, Time::from_seconds(59)).expect("a secret");
-        assert_eq!((shown.code.as_str(), shown.left), ("287082", 1));
-        assert!(super::shown("1", Time::from_seconds(59)).is_none());
+        let codes = codes_of(secret, Time::from_seconds(59)).expect("a secret");
+        assert_eq!((codes.code.as_str(), codes.left), ("287082", 1));
+        assert!(codes_of("1", Time::from_seconds(59)).is_none());
     }
 }

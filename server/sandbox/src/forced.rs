@@ -11,7 +11,7 @@ pub use edge::force;
 
 /// An error that calls are to be answered with.
 #[derive(Clone)]
-pub struct Forced {
+pub struct ForcedAnswer {
     /// Its number, from 1 on.
     pub number: u64,
     /// The calls that are meant.
@@ -33,7 +33,7 @@ pub struct Calls {
 
 /// All errors that wait, oldest first.
 #[derive(Default)]
-pub struct Waiting(Mutex<(Vec<Forced>, u64)>);
+pub struct ForcedAnswers(Mutex<(Vec<ForcedAnswer>, u64)>);
 
 impl Calls {
     /// Whether the operation is meant, so that it matters whose call it is.
@@ -44,12 +44,12 @@ impl Calls {
     }
 }
 
-impl Waiting {
+impl ForcedAnswers {
     /// Has one wait.
-    pub fn add(&self, calls: Calls, code: String, left: Option<u32>) -> Forced {
+    pub fn add(&self, calls: Calls, code: String, left: Option<u32>) -> ForcedAnswer {
         let mut list = self.list();
         list.1 += 1;
-        let forced = Forced {
+        let forced = ForcedAnswer {
             number: list.1,
             calls,
             code,
@@ -60,7 +60,7 @@ impl Waiting {
     }
 
     /// All of them.
-    pub fn all(&self) -> Vec<Forced> {
+    pub fn all(&self) -> Vec<ForcedAnswer> {
         self.list().0.clone()
     }
 
@@ -85,7 +85,7 @@ impl Waiting {
     /// Takes the error of a call of this operation by these people; the oldest one, if several wait.
     fn take(&self, operation: &Operation, people: &[String]) -> Option<String> {
         let mut list = self.list();
-        let meant = |one: &Forced| {
+        let meant = |one: &ForcedAnswer| {
             let email = one.calls.email.as_ref();
             one.is_for(operation) && email.is_none_or(|email| people.contains(email))
         };
@@ -100,7 +100,7 @@ impl Waiting {
         Some(code)
     }
 
-    fn list(&self) -> MutexGuard<'_, (Vec<Forced>, u64)> {
+    fn list(&self) -> MutexGuard<'_, (Vec<ForcedAnswer>, u64)> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -116,7 +116,7 @@ enum Concern {
     Someone,
 }
 
-impl Forced {
+impl ForcedAnswer {
     fn is_for(&self, operation: &Operation) -> bool {
         self.calls.may_mean(operation) && operation.error(&self.code).is_some()
     }

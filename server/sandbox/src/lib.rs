@@ -24,7 +24,7 @@ use crate::store::sandbox::clear;
 use crate::store::users;
 use actix_web::http::header::{HeaderMap, HeaderName};
 use catalogue::Catalogue;
-use forced::Waiting;
+use forced::ForcedAnswers;
 use reqwest::Client;
 
 mod apart;
@@ -48,7 +48,7 @@ use countersign_store as store;
 use countersign_vault as vault;
 
 pub use api::all_documents;
-pub use courier::{Kept, Wanted};
+pub use courier::{KeptMessage, MessageQuery};
 pub use device::Device;
 pub use make::{Person, Wish};
 
@@ -80,7 +80,7 @@ struct Inner {
     people: Mutex<Vec<Person>>,
     maker: make::Maker,
     catalogue: Catalogue,
-    forced: Waiting,
+    forced: ForcedAnswers,
     /// How many people and addresses were made for fixtures.
     made: AtomicU64,
     address: OnceLock<SocketAddr>,
@@ -128,7 +128,7 @@ impl Sandbox {
         let sandbox = Self(Arc::new(Inner {
             maker: make::Maker::new(hash),
             catalogue,
-            forced: Waiting::default(),
+            forced: ForcedAnswers::default(),
             made: AtomicU64::new(0),
             address: OnceLock::new(),
             http: OnceLock::new(),
@@ -193,7 +193,7 @@ impl Sandbox {
     }
 
     /// The errors that calls are to be answered with.
-    pub fn forced(&self) -> &Waiting {
+    pub fn forced(&self) -> &ForcedAnswers {
         &self.0.forced
     }
 

@@ -13,7 +13,7 @@ use crate::model::factor::{Factor, FactorAttempts};
 use crate::model::kinds::{CodeSetKind, FactorKind, FactorState, OrganisationRole, Role};
 use crate::model::passkey::Credential;
 use crate::model::source::Source;
-use crate::model::user::{PasswordHash, User};
+use crate::model::user::{PasswordHash, User, address_taken};
 use crate::model::{FactorId, Fault, OrganisationId, Refusal, Result, Secret, Time, UserId};
 use crate::store::users::NewUser;
 use crate::store::{Tx, code_sets, factors, organisations, passkeys, users};
@@ -291,8 +291,7 @@ impl Draft {
 
     /// The new user's number.
     fn insert(&self, tx: &mut Tx, wish: &Wish, hard_limit: u32, now: Time) -> Result<i64> {
-        let taken = || Refusal::field("email", "This address has an account already.");
-        let user = users::insert(tx, &self.new, now)?.ok_or_else(taken)?;
+        let user = users::insert(tx, &self.new, now)?.ok_or_else(address_taken)?;
         for factor in &self.factors {
             factors::insert(tx, factor)?;
         }

@@ -9,15 +9,15 @@ use countersign_api::Document;
 
 use super::all_documents;
 use crate::http::problem::Problem;
-use crate::http::status::Rejected;
+use crate::http::status::Rejection;
 
 /// Fields of an error that differ for each request.
 const OF_ONE_REQUEST: [&str; 2] = ["requestId", "traceId"];
 
 /// Every rejection: one for each row of the table of refusals.
-fn rejections() -> impl Iterator<Item = Rejected> {
+fn rejections() -> impl Iterator<Item = Rejection> {
     let rows = Problem::ALL.iter();
-    rows.map(|row| Rejected::from(row.sample()))
+    rows.map(|row| Rejection::from(row.sample()))
 }
 
 /// Returns the members of an object that have these names.

@@ -8,7 +8,7 @@ use clap::ArgMatches;
 
 use super::terminal::{tell, watched};
 use super::text;
-use crate::app::backup::{self, Restored};
+use crate::app::backup::{self, RestoreReport};
 use crate::chance::Chance;
 use crate::config::{DatabaseUrl, Settings};
 
@@ -65,7 +65,7 @@ fn must_exist(database: &DatabaseUrl) -> Result<()> {
     }
 }
 
-fn report(restored: &Restored, keep_codes: bool) -> String {
+fn report(restored: &RestoreReport, keep_codes: bool) -> String {
     let begun = &restored.begun;
     let mut text = format!(
         "A new epoch began at {}. What was open before is over: {} sessions with their refresh tokens, \

@@ -147,13 +147,13 @@ async fn own_address(settings: &Settings) -> Vec<(&'static str, Finding)> {
         .collect()
 }
 
-struct Answered {
+struct ReadinessAnswer {
     ready: bool,
     /// Seconds between the two clocks, if the answer has a date.
     apart: Option<u64>,
 }
 
-async fn ask(url: &str) -> Result<Answered> {
+async fn ask(url: &str) -> Result<ReadinessAnswer> {
     let client = reqwest::Client::builder().timeout(PATIENCE).build()?;
     let asked = client.get(format!("{url}/readyz")).send().await;
     // The outer message only repeats the address.
@@ -170,7 +170,7 @@ async fn ask(url: &str) -> Result<Answered> {
     let apart = there.and_then(|there| there.duration_since(UNIX_EPOCH).ok());
     let here = Clock::System.now().seconds();
     let apart = apart.map(|there| here.abs_diff(there.as_secs().cast_signed()));
-    Ok(Answered {
+    Ok(ReadinessAnswer {
         ready: answer.status().is_success(),
         apart,
     })

@@ -65,16 +65,16 @@ pub(super) async fn retire(app: &App) -> Result<()> {
     }
     let done = app.call(async |ctx: &Ctx| keys::retire(ctx).await);
     let done = done.await.map_err(said)?;
-    for id in &done.gone {
+    for id in &done.retired {
         tell(&format!("The key {id} was removed."));
     }
-    if done.held.is_empty() {
-        if done.gone.is_empty() {
+    if done.needed.is_empty() {
+        if done.retired.is_empty() {
             tell("There is no older sealing key.");
         }
         return Ok(());
     }
-    let held = done.held.iter().map(|(id, held)| {
+    let held = done.needed.iter().map(|(id, held)| {
         format!(
             "the key {id} still seals {} secrets of authenticator apps and {} waiting messages",
             held.factors, held.letters

@@ -10,7 +10,7 @@ use diesel::sql_query;
 use diesel::sql_types::{BigInt, Text};
 
 use super::conn::{self, Use};
-use super::epoch::{self, Beginning, Begun, cause};
+use super::epoch::{self, EpochInput, NewEpoch, cause};
 use super::{Engine, Tx, notices};
 use crate::model::Time;
 use crate::model::mark::Mark;
@@ -40,7 +40,7 @@ pub fn check(file: &Path) -> anyhow::Result<()> {
         bail!("there is no file {}", file.display());
     }
     let mut conn = sqlite(file, "PRAGMA busy_timeout = 5000").context(told)?;
-    let found: Vec<Checked> = sql_query("PRAGMA quick_check")
+    let found: Vec<QuickCheckLine> = sql_query("PRAGMA quick_check")
         .load(&mut conn)
         .context(told)?;
     if found.iter().any(|line| line.quick_check != "ok") {
@@ -86,7 +86,7 @@ pub fn close(database: &Path) -> anyhow::Result<()> {
 
 /// What the replaced database recorded after the backup was made.
 #[derive(Clone, Debug, Default)]
-pub struct Learned {
+pub struct LaterChanges {
     /// Recovery and scratch codes that were used since. They stay used.
     pub codes_used: usize,
     /// Sets of such codes that ended since. They stay ended.
@@ -147,7 +147,7 @@ impl Restoring {
     ///
     /// # Errors
     /// Fails if that database cannot be read. Nothing is copied then.
-    pub fn learn(&mut self, from: &Path, now: Time) -> anyhow::Result<Learned> {
+    pub fn catch_up(&mut self, from: &Path, now: Time) -> anyhow::Result<LaterChanges> {
         let conn::Conn::Sqlite(conn) = &mut self.tx.conn else {
             bail!("only an SQLite database can be learned from");
         };
@@ -155,22 +155,22 @@ impl Restoring {
             .bind::<Text, _>(text(from)?)
             .execute(conn)?;
         conn.batch_execute("BEGIN IMMEDIATE")?;
-        let learned = learn(conn, now);
-        let end = if learned.is_ok() {
+        let changes = copy_changes(conn, now);
+        let end = if changes.is_ok() {
             "COMMIT"
         } else {
             "ROLLBACK"
         };
         conn.batch_execute(end)?;
         conn.batch_execute("DETACH DATABASE after")?;
-        learned
+        changes
     }
 
     /// Begins the new epoch.
     ///
     /// # Errors
     /// Fails if the database cannot store it.
-    pub fn begin(self, beginning: &Beginning) -> anyhow::Result<Begun> {
+    pub fn begin(self, beginning: &EpochInput) -> anyhow::Result<NewEpoch> {
         let (begun, _tx) = epoch::begin_on(self.tx, &self.engine, beginning)?;
         begun.context("the database went back, and began no epoch")
     }
@@ -180,22 +180,22 @@ impl Restoring {
 ///
 /// # Errors
 /// Fails if it cannot be read.
-pub fn came(database: &Path) -> anyhow::Result<Option<Mark>> {
+pub fn mark_of(database: &Path) -> anyhow::Result<Option<Mark>> {
     let mut conn = sqlite(
         database,
         "PRAGMA busy_timeout = 5000; PRAGMA query_only = ON",
     )?;
-    let found: Result<Vec<Came>, _> =
+    let found: Result<Vec<MarkRow>, _> =
         sql_query("SELECT database_id, epoch, sequence FROM server_state").load(&mut conn);
     let first = found.unwrap_or_default().into_iter().next();
-    Ok(first.map(|came| Mark {
-        database_id: came.database_id,
-        epoch: came.epoch,
-        sequence: came.sequence,
+    Ok(first.map(|row| Mark {
+        database_id: row.database_id,
+        epoch: row.epoch,
+        sequence: row.sequence,
     }))
 }
 
-fn learn(conn: &mut SqliteConnection, now: Time) -> anyhow::Result<Learned> {
+fn copy_changes(conn: &mut SqliteConnection, now: Time) -> anyhow::Result<LaterChanges> {
     let since = "SELECT 1 FROM after.";
     // For codes, time steps and passkey counters, the later state counts.
     let codes_used = sql_query(format!(
@@ -250,12 +250,11 @@ fn learn(conn: &mut SqliteConnection, now: Time) -> anyhow::Result<Learned> {
         sql_query(others).execute(conn)?;
     }
     let mut whose = |condition: &str| -> anyhow::Result<Vec<String>> {
-        let query =
-            format!("SELECT email AS found FROM main.users WHERE {condition} ORDER BY email");
-        let found: Vec<Found> = sql_query(query).load(conn)?;
-        Ok(found.into_iter().map(|line| line.found).collect())
+        let query = format!("SELECT email FROM main.users WHERE {condition} ORDER BY email");
+        let found: Vec<AddressRow> = sql_query(query).load(conn)?;
+        Ok(found.into_iter().map(|row| row.email).collect())
     };
-    Ok(Learned {
+    Ok(LaterChanges {
         codes_used,
         sets_ended,
         keys_deleted,
@@ -277,13 +276,13 @@ fn learn(conn: &mut SqliteConnection, now: Time) -> anyhow::Result<Learned> {
 }
 
 #[derive(QueryableByName)]
-struct Found {
+struct AddressRow {
     #[diesel(sql_type = Text)]
-    found: String,
+    email: String,
 }
 
 #[derive(QueryableByName)]
-struct Checked {
+struct QuickCheckLine {
     #[diesel(sql_type = Text)]
     quick_check: String,
 }
@@ -295,7 +294,7 @@ struct Mode {
 }
 
 #[derive(QueryableByName)]
-struct Came {
+struct MarkRow {
     #[diesel(sql_type = Text)]
     database_id: String,
     #[diesel(sql_type = BigInt)]

@@ -200,9 +200,9 @@ pub fn over(
         .load(conn))?)
 }
 
-/// What a challenge waits for after a message was sent for it.
-pub struct Sent {
-    /// The method that it waits for now.
+/// The code of a message that is sent for a challenge, and the link beside it.
+pub struct NewCode {
+    /// The method that the challenge waits for then.
     pub kind: AnswerKind,
     /// Keyed hash of the code in the message.
     pub code_hash: Vec<u8>,
@@ -217,7 +217,7 @@ pub struct Sent {
 /// Replaces the code by that of a new message; the old one stops working. Takes a resend slot
 /// unless this is the challenge's first message. Returns `false` if another message was sent
 /// meanwhile, or the challenge is over.
-pub fn send(tx: &mut Tx, before: &Challenge, sent: &Sent, now: Time) -> Result<bool> {
+pub fn send(tx: &mut Tx, before: &Challenge, code: &NewCode, now: Time) -> Result<bool> {
     let unsent = before.last_sent_at.is_none();
     let never: Option<Time> = None;
     let rows = run_kept!(
@@ -230,14 +230,14 @@ pub fn send(tx: &mut Tx, before: &Challenge, sent: &Sent, now: Time) -> Result<b
                 .filter(challenges::consumed_at.is_null()),
         )
         .set((
-            challenges::kind.eq(sent.kind),
-            challenges::code_hash.eq(sent.code_hash.as_slice()),
-            challenges::link_hash.eq(sent.link_hash.as_deref()),
-            challenges::link_expires_at.eq(sent.link_expires_at),
+            challenges::kind.eq(code.kind),
+            challenges::code_hash.eq(code.code_hash.as_slice()),
+            challenges::link_hash.eq(code.link_hash.as_deref()),
+            challenges::link_expires_at.eq(code.link_expires_at),
             challenges::resends.eq(before.resends + i32::from(!unsent)),
             challenges::last_sent_at.eq(now),
             challenges::opened_at.eq(never),
-            challenges::source.eq(sent.source.as_str()),
+            challenges::source.eq(code.source.as_str()),
         ))
     )?;
     Ok(rows == 1)

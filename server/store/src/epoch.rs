@@ -77,7 +77,7 @@ pub fn tell(tx: &mut Tx) -> Result<Option<Time>> {
 
 /// The input for a new epoch.
 #[derive(Clone, Debug)]
-pub struct Beginning {
+pub struct EpochInput {
     /// When it begins.
     pub now: Time,
     /// The newest time step for which an authenticator's code may have been accepted.
@@ -97,9 +97,9 @@ pub struct Beginning {
     pub records: [AuditId; 2],
 }
 
-/// What a new epoch ended.
+/// A new epoch, and how much it ended.
 #[derive(Clone, Debug)]
-pub struct Begun {
+pub struct NewEpoch {
     /// How far the database has come now.
     pub mark: Mark,
     /// Number of sessions that were open.
@@ -118,7 +118,7 @@ pub struct Begun {
 ///
 /// # Errors
 /// Fails if the database cannot be reached, or cannot store the epoch.
-pub fn begin(engine: &Engine, beginning: &Beginning) -> anyhow::Result<Option<Begun>> {
+pub fn begin(engine: &Engine, beginning: &EpochInput) -> anyhow::Result<Option<NewEpoch>> {
     let conn = conn::open(engine, Use::Write)?;
     begin_on(Tx { conn }, engine, beginning).map(|(begun, _)| begun)
 }
@@ -130,8 +130,8 @@ pub fn begin(engine: &Engine, beginning: &Beginning) -> anyhow::Result<Option<Be
 pub(super) fn begin_on(
     mut tx: Tx,
     engine: &Engine,
-    beginning: &Beginning,
-) -> anyhow::Result<(Option<Begun>, Tx)> {
+    beginning: &EpochInput,
+) -> anyhow::Result<(Option<NewEpoch>, Tx)> {
     tx.conn.batch_execute(conn::begin(engine))?;
     if let Conn::Postgres(conn) = &mut tx.conn {
         conn.batch_execute("SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0")?;
@@ -148,7 +148,7 @@ pub(super) fn begin_on(
     Ok((begun, tx))
 }
 
-fn turn(tx: &mut Tx, beginning: &Beginning) -> Result<Option<Begun>> {
+fn turn(tx: &mut Tx, beginning: &EpochInput) -> Result<Option<NewEpoch>> {
     // Locks the row: if several replicas notice, the second one sees what the first one did.
     let marked = advance(tx, &beginning.fresh)?;
     let begun_since = |found: &Mark| found.epoch != marked.epoch;
@@ -174,7 +174,7 @@ fn turn(tx: &mut Tx, beginning: &Beginning) -> Result<Option<Begun>> {
         end_code_sets(tx, beginning.now)?
     };
     record_sessions(tx, beginning)?;
-    Ok(Some(Begun {
+    Ok(Some(NewEpoch {
         mark,
         sessions: end_sessions(tx, beginning.now)?,
         challenges: forget_what_waits(tx, beginning.now)?,
@@ -200,7 +200,7 @@ const RECORD: (
 
 /// Records the end of sessions for everybody who has one, in one statement. Ids need to be unique
 /// for each user only.
-fn record_sessions(tx: &mut Tx, beginning: &Beginning) -> Result<()> {
+fn record_sessions(tx: &mut Tx, beginning: &EpochInput) -> Result<()> {
     let whose = sessions::table
         .filter(sessions::ended_at.is_null())
         .filter(sessions::expires_at.gt(beginning.now))
@@ -220,7 +220,7 @@ fn record_sessions(tx: &mut Tx, beginning: &Beginning) -> Result<()> {
 }
 
 /// Records the end of recovery and scratch codes in the same way.
-fn record_code_sets(tx: &mut Tx, beginning: &Beginning) -> Result<()> {
+fn record_code_sets(tx: &mut Tx, beginning: &EpochInput) -> Result<()> {
     let whose = code_sets::table
         .filter(code_sets::live_at.is_not_null())
         .filter(code_sets::ended_at.is_null())

@@ -43,7 +43,7 @@ mod tests;
 
 pub use conn::Engine;
 use conn::{Conn, SchemaState, Use};
-use epoch::{Beginning, Begun};
+use epoch::{EpochInput, NewEpoch};
 use lane::Lane;
 pub use sign_in::{Entry, QuestionRows};
 
@@ -147,7 +147,7 @@ impl Store {
     ///
     /// # Errors
     /// Fails as [`epoch::begin`] does.
-    pub async fn begin_epoch(&self, beginning: Beginning) -> anyhow::Result<Option<Begun>> {
+    pub async fn begin_epoch(&self, beginning: EpochInput) -> anyhow::Result<Option<NewEpoch>> {
         let engine = self.engine.clone();
         tokio::task::spawn_blocking(move || epoch::begin(&engine, &beginning)).await?
     }
@@ -255,7 +255,7 @@ fn is_of_a_pooler(message: &str) -> bool {
 }
 
 /// The result of a job's run.
-enum Ran {
+enum RunResult {
     /// Its writes are committed.
     Keep,
     /// Its writes are undone. `again` is true if the database asks for another run (40001, 40P01).
@@ -271,7 +271,7 @@ trait Job: Send {
     /// Drops the result of a run whose writes were undone.
     fn forget(&mut self);
     /// Runs it and stores its result until [`Job::answer`].
-    fn run(&mut self, tx: &mut Tx) -> Ran;
+    fn run(&mut self, tx: &mut Tx) -> RunResult;
     /// Gives the caller the result, or the reason why it was not committed.
     fn answer(self: Box<Self>, committed: std::result::Result<(), Error>);
 }
@@ -303,15 +303,15 @@ where
         self.result = None;
     }
 
-    fn run(&mut self, tx: &mut Tx) -> Ran {
+    fn run(&mut self, tx: &mut Tx) -> RunResult {
         // The job has no state of its own, and its transaction is rolled back.
         let job = || self.span.in_scope(|| (self.job)(tx));
         let result = catch_unwind(AssertUnwindSafe(job))
             .unwrap_or_else(|_| Err(Fault::bug(anyhow::anyhow!("a database job panicked")).into()))
             .map_err(explained);
         let ran = match &result {
-            Ok(_) | Err(Error::Refused(_)) => Ran::Keep,
-            Err(Error::Fault(fault)) => Ran::Undo {
+            Ok(_) | Err(Error::Refused(_)) => RunResult::Keep,
+            Err(Error::Fault(fault)) => RunResult::Undo {
                 again: asks_for_another_run(fault),
             },
         };

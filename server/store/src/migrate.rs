@@ -80,7 +80,7 @@ fn migrate_postgres(conn: &mut diesel::PgConnection) -> anyhow::Result<()> {
 }
 
 #[derive(QueryableByName)]
-struct Shown {
+struct ServerEncoding {
     #[diesel(sql_type = Text)]
     encoding: String,
 }
@@ -88,7 +88,7 @@ struct Shown {
 /// In any other encoding there are names that the database cannot store. SQLite stores every text.
 fn refuse_other_encodings(conn: &mut diesel::PgConnection) -> anyhow::Result<()> {
     let query = "SELECT current_setting('server_encoding') AS encoding";
-    let Shown { encoding } = diesel::sql_query(query).get_result(conn)?;
+    let ServerEncoding { encoding } = diesel::sql_query(query).get_result(conn)?;
     if encoding != "UTF8" {
         bail!(
             "the database's encoding is {encoding}, and Countersign needs UTF8: make another with \

@@ -5,7 +5,7 @@ use diesel::connection::SimpleConnection;
 use diesel::result::QueryResult;
 
 use super::conn::{self, Engine, Use};
-use super::{Job, Ran, Tx, not_committed, spawn};
+use super::{Job, RunResult, Tx, not_committed, spawn};
 use crate::model::{Error, Fault};
 
 /// How often one job may run if the server answers 40001 or 40P01.
@@ -115,9 +115,9 @@ pub(super) fn commit(tx: &mut Tx) -> QueryResult<()> {
 fn read(tx: &mut Tx, job: &mut dyn Job) -> QueryResult<()> {
     for _ in 0..2 {
         match job.run(tx) {
-            Ran::Keep => break,
+            RunResult::Keep => break,
             // Did the job fail, or is the connection gone? A read can run again at no cost.
-            Ran::Undo { .. } => tx.conn.batch_execute("SELECT 1")?,
+            RunResult::Undo { .. } => tx.conn.batch_execute("SELECT 1")?,
         }
     }
     Ok(())
@@ -128,11 +128,11 @@ fn read(tx: &mut Tx, job: &mut dyn Job) -> QueryResult<()> {
 fn write(engine: &Engine, tx: &mut Tx, job: &mut dyn Job) -> QueryResult<()> {
     for run in 1.. {
         match job.run(tx) {
-            Ran::Keep => match commit(tx) {
+            RunResult::Keep => match commit(tx) {
                 Err(error) if run < RUNS && is_serialization_failure(&error) => {}
                 done => return done,
             },
-            Ran::Undo { again } => {
+            RunResult::Undo { again } => {
                 tx.conn.batch_execute("ROLLBACK")?;
                 if !again || run >= RUNS {
                     return Ok(());

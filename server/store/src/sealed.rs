@@ -18,7 +18,7 @@ define_sql_function! {
 
 /// How many values are sealed with a key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Held {
+pub struct SealedCounts {
     /// Secrets of authenticator apps.
     pub factors: i64,
     /// Queued mails and text messages.
@@ -35,9 +35,9 @@ pub type SealedLetter = (UserId, NoticeId, Vec<u8>);
 ///
 /// # Errors
 /// Returns a fault if the database does not answer. So does every function in this file.
-pub fn held(tx: &mut Tx, beginning: &[u8]) -> Result<Held> {
+pub fn counts_of_key(tx: &mut Tx, beginning: &[u8]) -> Result<SealedCounts> {
     let length = i32::try_from(beginning.len()).unwrap_or(i32::MAX);
-    Ok(Held {
+    Ok(SealedCounts {
         factors: factors::table
             .filter(substr(factors::sealed_secret, 1, length).eq(beginning))
             .count()

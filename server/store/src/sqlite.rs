@@ -9,7 +9,7 @@ use diesel::{QueryableByName, RunQueryDsl, sql_query};
 
 use super::cached::on;
 use super::conn::{self, Engine, Use};
-use super::{Job, Ran, Tx, not_committed, spawn};
+use super::{Job, RunResult, Tx, not_committed, spawn};
 
 /// How many jobs share one commit at most. Beyond that, callers wait longer than the shared commit
 /// saves.
@@ -123,10 +123,10 @@ fn run_batch(tx: &mut Tx, batch: &mut [Box<dyn Job>], with: Savepoints) -> Query
             tx.conn.batch_execute("SAVEPOINT job")?;
         }
         match (job.run(tx), with) {
-            (Ran::Keep, Savepoints::None) => {}
-            (Ran::Undo { .. }, Savepoints::None) => return Ok(Whole::Undo),
-            (Ran::Keep, Savepoints::Each) => tx.conn.batch_execute("RELEASE job")?,
-            (Ran::Undo { .. }, Savepoints::Each) => {
+            (RunResult::Keep, Savepoints::None) => {}
+            (RunResult::Undo { .. }, Savepoints::None) => return Ok(Whole::Undo),
+            (RunResult::Keep, Savepoints::Each) => tx.conn.batch_execute("RELEASE job")?,
+            (RunResult::Undo { .. }, Savepoints::Each) => {
                 tx.conn.batch_execute("ROLLBACK TO job; RELEASE job")?;
             }
         }
@@ -144,8 +144,8 @@ fn write_alone(tx: &mut Tx, mut job: Box<dyn Job>) {
         .conn
         .batch_execute("BEGIN IMMEDIATE")
         .and_then(|()| match job.run(tx) {
-            Ran::Keep => tx.conn.batch_execute("COMMIT"),
-            Ran::Undo { .. } => tx.conn.batch_execute("ROLLBACK"),
+            RunResult::Keep => tx.conn.batch_execute("COMMIT"),
+            RunResult::Undo { .. } => tx.conn.batch_execute("ROLLBACK"),
         });
     if done.is_err() {
         let _ = tx.conn.batch_execute("ROLLBACK");

@@ -147,7 +147,7 @@ fn every_statement_of_a_step_keeps_its_prepared_form() {
 }
 
 #[derive(diesel::QueryableByName)]
-struct Compiled {
+struct CompileOption {
     #[diesel(sql_type = diesel::sql_types::Text)]
     compile_options: String,
 }
@@ -161,7 +161,7 @@ fn no_statement_is_parsed_again_for_another_value() {
     let Conn::Sqlite(mut conn) = conn::open(&engine, Use::Write).expect("a connection") else {
         panic!("SQLite");
     };
-    let options: Vec<Compiled> = diesel::sql_query("PRAGMA compile_options")
+    let options: Vec<CompileOption> = diesel::sql_query("PRAGMA compile_options")
         .load(&mut conn)
         .expect("the options");
     let built = |name: &str| options.iter().any(|one| one.compile_options == name);

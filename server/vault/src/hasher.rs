@@ -46,7 +46,7 @@ const DERIVED_COSTS: (u32, u32, u32) = (19_456, 2, 1);
 
 /// The result of a comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verified {
+pub enum PasswordVerdict {
     /// The password is wrong.
     Wrong,
     /// The password is right.
@@ -67,12 +67,12 @@ pub struct Comparison {
 
 impl Comparison {
     /// Returns whether the password was right.
-    pub fn verdict(&self) -> Verified {
+    pub fn verdict(&self) -> PasswordVerdict {
         match same(&self.hash, &self.expected) {
-            true => Verified::Right {
+            true => PasswordVerdict::Right {
                 outdated: self.outdated,
             },
-            false => Verified::Wrong,
+            false => PasswordVerdict::Wrong,
         }
     }
 }
@@ -111,7 +111,7 @@ enum Task {
 /// A slow rule that decides whether a password may be set.
 type Rule = Box<dyn Fn(&str) -> bool + Send>;
 
-enum Done {
+enum TaskResult {
     Hashed(PasswordHash),
     Compared(Comparison),
     Derived([u8; HASH_BYTES]),
@@ -123,7 +123,7 @@ struct Job {
     task: Task,
     /// Set by whoever is first: the thread that starts the job, or the caller who stops waiting.
     claimed: Arc<AtomicBool>,
-    reply: oneshot::Sender<Result<Done>>,
+    reply: oneshot::Sender<Result<TaskResult>>,
     network: IpAddr,
 }
 
@@ -196,8 +196,10 @@ impl Hasher {
     /// Returns [`Refusal::Busy`] if the queue is full or the wait too long, and a fault if the library fails.
     pub async fn hash(&self, password: Secret<String>, salt: [u8; 16]) -> Result<PasswordHash> {
         match self.run(password, Task::Hash(salt)).await? {
-            Done::Hashed(hash) => Ok(hash),
-            Done::Compared(_) | Done::Derived(_) | Done::Judged(_) => Err(mixed_up()),
+            TaskResult::Hashed(hash) => Ok(hash),
+            TaskResult::Compared(_) | TaskResult::Derived(_) | TaskResult::Judged(_) => {
+                Err(mixed_up())
+            }
         }
     }
 
@@ -208,8 +210,10 @@ impl Hasher {
     /// As [`Hasher::hash`]. Also returns a fault if `phc` is not a hash.
     pub async fn compare(&self, password: Secret<String>, phc: PasswordHash) -> Result<Comparison> {
         match self.run(password, Task::Compare(phc)).await? {
-            Done::Compared(comparison) => Ok(comparison),
-            Done::Hashed(_) | Done::Derived(_) | Done::Judged(_) => Err(mixed_up()),
+            TaskResult::Compared(comparison) => Ok(comparison),
+            TaskResult::Hashed(_) | TaskResult::Derived(_) | TaskResult::Judged(_) => {
+                Err(mixed_up())
+            }
         }
     }
 
@@ -242,8 +246,10 @@ impl Hasher {
     /// As [`Hasher::hash`].
     pub async fn derive(&self, secret: Secret<String>, salt: [u8; 16]) -> Result<[u8; HASH_BYTES]> {
         match self.run(secret, Task::Derive(salt)).await? {
-            Done::Derived(hash) => Ok(hash),
-            Done::Hashed(_) | Done::Compared(_) | Done::Judged(_) => Err(mixed_up()),
+            TaskResult::Derived(hash) => Ok(hash),
+            TaskResult::Hashed(_) | TaskResult::Compared(_) | TaskResult::Judged(_) => {
+                Err(mixed_up())
+            }
         }
     }
 
@@ -258,8 +264,10 @@ impl Hasher {
         rule: impl Fn(&str) -> bool + Send + 'static,
     ) -> Result<bool> {
         match self.run(password, Task::Judge(Box::new(rule))).await? {
-            Done::Judged(verdict) => Ok(verdict),
-            Done::Hashed(_) | Done::Derived(_) | Done::Compared(_) => Err(mixed_up()),
+            TaskResult::Judged(verdict) => Ok(verdict),
+            TaskResult::Hashed(_) | TaskResult::Derived(_) | TaskResult::Compared(_) => {
+                Err(mixed_up())
+            }
         }
     }
 
@@ -269,7 +277,7 @@ impl Hasher {
         self.pool.decoy.clone()
     }
 
-    async fn run(&self, password: Secret<String>, task: Task) -> Result<Done> {
+    async fn run(&self, password: Secret<String>, task: Task) -> Result<TaskResult> {
         let claimed = Arc::new(AtomicBool::new(false));
         let (reply, mut answer) = oneshot::channel();
         let job = Job {
@@ -367,18 +375,18 @@ impl Slot {
         }
     }
 
-    fn run(&mut self, password: &Secret<String>, task: &Task) -> anyhow::Result<Done> {
+    fn run(&mut self, password: &Secret<String>, task: &Task) -> anyhow::Result<TaskResult> {
         let text = password.expose();
         let password = text.as_bytes();
         match task {
-            Task::Judge(rule) => Ok(Done::Judged(rule(text))),
+            Task::Judge(rule) => Ok(TaskResult::Judged(rule(text))),
             Task::Hash(salt) => {
                 let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, self.params.clone());
                 let hash = self.compute(&argon2, password, salt, HASH_BYTES)?;
-                Ok(Done::Hashed(print(&self.params, salt, &hash)))
+                Ok(TaskResult::Hashed(print(&self.params, salt, &hash)))
             }
-            Task::Compare(phc) => self.compare(password, phc).map(Done::Compared),
-            Task::Derive(salt) => self.derive(password, salt).map(Done::Derived),
+            Task::Compare(phc) => self.compare(password, phc).map(TaskResult::Compared),
+            Task::Derive(salt) => self.derive(password, salt).map(TaskResult::Derived),
         }
     }
 

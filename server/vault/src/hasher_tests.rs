@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use argon2::Params;
 
-use super::{Hasher, Slot, Verified, print, work};
+use super::{Hasher, PasswordVerdict, Slot, print, work};
 use crate::chance::Chance;
 use crate::config::Settings;
 use crate::model::source::Source;
@@ -25,7 +25,11 @@ fn secret(text: &str) -> Secret<String> {
     Secret::new(text.to_owned())
 }
 
-async fn verdict(hasher: &Hasher, password: Secret<String>, hash: &PasswordHash) -> Verified {
+async fn verdict(
+    hasher: &Hasher,
+    password: Secret<String>,
+    hash: &PasswordHash,
+) -> PasswordVerdict {
     let compared = hasher.compare(password, hash.clone()).await;
     compared.expect("compared").verdict()
 }
@@ -79,7 +83,7 @@ async fn a_password_is_right_wrong_or_outdated() {
         .await
         .expect("hashed");
     assert!(hash.as_str().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
-    let right = Verified::Right { outdated: false };
+    let right = PasswordVerdict::Right { outdated: false };
     let decomposed = secret("zoe\u{308} likes correct horses");
     assert_eq!(verdict(&hasher, decomposed, &hash).await, right);
     for wrong in [
@@ -88,13 +92,13 @@ async fn a_password_is_right_wrong_or_outdated() {
         "zo\u{eb} likes correct horse",
     ] {
         let verified = verdict(&hasher, secret(wrong), &hash).await;
-        assert_eq!(verified, Verified::Wrong);
+        assert_eq!(verified, PasswordVerdict::Wrong);
     }
     let decoy = verdict(&hasher, secret(password), &hasher.decoy()).await;
-    assert_eq!(decoy, Verified::Wrong);
+    assert_eq!(decoy, PasswordVerdict::Wrong);
 
     let stronger = self::hasher(|settings| settings.argon2_memory_kib = 20_000);
-    let outdated = Verified::Right { outdated: true };
+    let outdated = PasswordVerdict::Right { outdated: true };
     assert_eq!(verdict(&stronger, secret(password), &hash).await, outdated);
     let strong = stronger
         .hash(secret(password), [4; 16])
@@ -114,7 +118,7 @@ async fn every_character_of_a_long_password_counts() {
         other[index] = b'y';
         let other = String::from_utf8(other).expect("UTF-8");
         let verified = verdict(&hasher, secret(&other), &hash).await;
-        assert_eq!(verified, Verified::Wrong, "{index}");
+        assert_eq!(verified, PasswordVerdict::Wrong, "{index}");
     }
 }
 

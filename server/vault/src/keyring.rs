@@ -24,7 +24,7 @@ const VERSION: u32 = 1;
 #[serde(deny_unknown_fields)]
 pub(super) struct RingFile {
     version: u32,
-    hash_key: Encoded,
+    hash_key: Base64Key,
     sealing: Vec<SealingEntry>,
     /// The ids of sealing keys that were removed, so that a ring without them is recognised as a later state.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -38,9 +38,9 @@ pub(super) struct RingFile {
 /// Key bytes in base64, erased when dropped.
 #[derive(Serialize, Deserialize)]
 #[serde(transparent)]
-struct Encoded(String);
+struct Base64Key(String);
 
-impl Encoded {
+impl Base64Key {
     fn new(bytes: &[u8]) -> Self {
         Self(STANDARD.encode(bytes))
     }
@@ -58,7 +58,7 @@ impl Encoded {
     }
 }
 
-impl Drop for Encoded {
+impl Drop for Base64Key {
     fn drop(&mut self) {
         self.0.zeroize();
     }
@@ -69,7 +69,7 @@ impl Drop for Encoded {
 struct SealingEntry {
     id: String,
     created: i64,
-    key: Encoded,
+    key: Base64Key,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -81,7 +81,7 @@ struct SigningEntry {
     /// It is published from `created` on, and signs from this time on.
     signs_from: i64,
     /// The private key, in PKCS#8.
-    private: Encoded,
+    private: Base64Key,
 }
 
 impl RingFile {
@@ -89,7 +89,7 @@ impl RingFile {
     pub(super) fn fresh(algorithm: SigningAlgorithm, chance: &Chance, now: Time) -> Result<Self> {
         let mut ring = Self {
             version: VERSION,
-            hash_key: Encoded::new(chance.secret().expose()),
+            hash_key: Base64Key::new(chance.secret().expose()),
             sealing: Vec::new(),
             retired: Vec::new(),
             signing: Vec::new(),
@@ -147,7 +147,7 @@ impl RingFile {
         self.sealing.push(SealingEntry {
             id: id.clone(),
             created: now.seconds(),
-            key: Encoded::new(chance.secret().expose()),
+            key: Base64Key::new(chance.secret().expose()),
         });
         id
     }
@@ -177,7 +177,7 @@ impl RingFile {
             algorithm: algorithm.as_str().to_owned(),
             created: now.seconds(),
             signs_from: signs_from.seconds(),
-            private: Encoded::new(&new_private_key(algorithm, chance)?),
+            private: Base64Key::new(&new_private_key(algorithm, chance)?),
         });
         Ok(id)
     }

@@ -2,11 +2,11 @@
 //! hashing.
 
 mod access;
-mod checked;
 pub mod hasher;
 mod keyfile;
 mod keyring;
 mod sealing;
+mod signature_cache;
 mod tokens;
 
 #[cfg(test)]
@@ -28,14 +28,14 @@ use countersign_model::{self as model, Fault, Result, Secret, Time};
 pub use access::{
     absolute, can_be_made, make_folder, private, refuse_open_to_others, warn_of_group,
 };
-pub use hasher::{Comparison, Hasher, Verified};
+pub use hasher::{Comparison, Hasher, PasswordVerdict};
 pub use sealing::Place;
 pub use tokens::{AccessClaims, PublicKey, TokenFlaw};
 
-use checked::Checked;
 use keyfile::Stamp;
 use keyring::{Ring, RingFile};
-use sealing::Unopened;
+use sealing::SealFlaw;
+use signature_cache::SignatureCache;
 use tokens::TokenKey;
 
 /// For how many seconds more than an access token's life a new signing key is published before it signs.
@@ -82,7 +82,7 @@ struct Inner {
 struct Keys {
     ring: Ring,
     tokens: Vec<TokenKey>,
-    checked: Checked,
+    signatures: SignatureCache,
 }
 
 struct Rules {
@@ -326,7 +326,7 @@ impl Vault {
         let opened = sealing::unseal(&self.keys().ring.sealing, place, sealed);
         let opened = match opened {
             // Another replica may have rotated the keys a moment ago.
-            Err(Unopened::UnknownKey(_)) if self.reloaded() => {
+            Err(SealFlaw::UnknownKey(_)) if self.reloaded() => {
                 sealing::unseal(&self.keys().ring.sealing, place, sealed)
             }
             Ok(_) | Err(_) => opened,
@@ -465,11 +465,11 @@ fn load(path: &Path, rules: &Rules) -> anyhow::Result<(Keys, Stamp)> {
         .all_signing()
         .map(|key| TokenKey::new(key, &rules.issuer));
     let tokens = tokens.collect::<anyhow::Result<_>>().with_context(told)?;
-    let checked = Checked::new();
+    let signatures = SignatureCache::new();
     let keys = Keys {
         ring,
         tokens,
-        checked,
+        signatures,
     };
     Ok((keys, stamp))
 }

@@ -50,7 +50,7 @@ impl Place {
 }
 
 /// Why a sealed value could not be opened.
-pub(super) enum Unopened {
+pub(super) enum SealFlaw {
     /// It does not have the form of a sealed value.
     Malformed,
     /// Its key is not in the ring.
@@ -59,7 +59,7 @@ pub(super) enum Unopened {
     Changed,
 }
 
-impl Unopened {
+impl SealFlaw {
     /// Returns an error for the log, with the place and the key, but never the value.
     pub(super) fn explain(self, place: &Place) -> anyhow::Error {
         let Place { column, user, row } = place;
@@ -99,17 +99,17 @@ pub(super) fn unseal(
     keys: &[SealingKey],
     place: &Place,
     sealed: &[u8],
-) -> Result<Secret<Vec<u8>>, Unopened> {
-    let (id, nonce, ciphertext) = split(sealed).ok_or(Unopened::Malformed)?;
+) -> Result<Secret<Vec<u8>>, SealFlaw> {
+    let (id, nonce, ciphertext) = split(sealed).ok_or(SealFlaw::Malformed)?;
     let key = keys.iter().find(|key| key.id == id);
-    let key = key.ok_or_else(|| Unopened::UnknownKey(id.to_owned()))?;
+    let key = key.ok_or_else(|| SealFlaw::UnknownKey(id.to_owned()))?;
     let aad = associated_data(place, id);
     let payload = Payload {
         msg: ciphertext,
         aad: &aad,
     };
     let plain = key.cipher.decrypt(&XNonce::from(nonce), payload);
-    plain.map(Secret::new).map_err(|_| Unopened::Changed)
+    plain.map(Secret::new).map_err(|_| SealFlaw::Changed)
 }
 
 /// Returns the id of the key that sealed a value; `None` if it does not have the form of a sealed value.

@@ -74,7 +74,7 @@ pub struct PublicKey {
 
 /// The claims of a token that a client sends, which may have `nbf` too.
 #[derive(Deserialize)]
-struct Presented {
+struct ReceivedClaims {
     #[serde(flatten)]
     claims: AccessClaims,
     nbf: Option<i64>,
@@ -165,7 +165,7 @@ pub(super) fn verify(
         return Err(TokenFlaw::Invalid);
     }
     let published = |key: &TokenKey| keys.ring.published(now).any(|one| one.id == key.kid);
-    let presented = match keys.checked.signer(token) {
+    let presented = match keys.signatures.signer(token) {
         Some(place) => {
             let signer = keys.tokens.get(place).filter(|key| published(key));
             signer.ok_or(TokenFlaw::Invalid)?;
@@ -175,10 +175,10 @@ pub(super) fn verify(
             let place = signer_of(keys, token)?;
             let signer = keys.tokens.get(place).filter(|key| published(key));
             let signer = signer.ok_or(TokenFlaw::Invalid)?;
-            let presented = decode::<Presented>(token, &signer.decoding, &signer.validation)
+            let presented = decode::<ReceivedClaims>(token, &signer.decoding, &signer.validation)
                 .map_err(|_| TokenFlaw::Invalid)?
                 .claims;
-            keys.checked.remember(token, place);
+            keys.signatures.remember(token, place);
             presented
         }
     };
@@ -201,7 +201,7 @@ fn signer_of(keys: &Keys, token: &str) -> Result<usize, TokenFlaw> {
 }
 
 /// Reads the claims of a token whose signature, issuer and audience were already checked.
-fn payload(token: &str) -> Result<Presented, TokenFlaw> {
+fn payload(token: &str) -> Result<ReceivedClaims, TokenFlaw> {
     let part = token.split('.').nth(1).ok_or(TokenFlaw::Invalid)?;
     let json = URL_SAFE_NO_PAD.decode(part);
     let json = json.map_err(|_| TokenFlaw::Invalid)?;
@@ -209,7 +209,7 @@ fn payload(token: &str) -> Result<Presented, TokenFlaw> {
 }
 
 /// Checks `iat`, `nbf` and `exp` against our clock (RFC 7519 §4.1.4–4.1.6).
-fn judge_times(presented: &Presented, leeway: i64, now: Time) -> Result<(), TokenFlaw> {
+fn judge_times(presented: &ReceivedClaims, leeway: i64, now: Time) -> Result<(), TokenFlaw> {
     let now = now.seconds();
     let begun = |moment: i64| moment <= now.saturating_add(leeway);
     if !begun(presented.claims.iat) || !presented.nbf.is_none_or(begun) {
@@ -223,7 +223,7 @@ fn judge_times(presented: &Presented, leeway: i64, now: Time) -> Result<(), Toke
 
 /// Logs, at most once a minute, that a token was signed in the future, by how much. The signature is ours, so
 /// nobody else can cause this.
-fn tell_of_clocks(presented: &Presented, clocks: &Clocks, now: Time) {
+fn tell_of_clocks(presented: &ReceivedClaims, clocks: &Clocks, now: Time) {
     let Clocks {
         leeway_seconds: allowed,
         told,

@@ -12,7 +12,7 @@ use super::dto::MessageResponse;
 use super::error::{Error, refuses};
 use super::{Answer, App, Body, CallerOrPending, Path};
 use crate::flow;
-use crate::flow::registration::Carried;
+use crate::flow::registration::MailContent;
 use crate::http::caller::Who;
 use crate::http::input::{SecretText, harmless_name, name, present};
 use crate::http::limits::Client;
@@ -21,7 +21,7 @@ use crate::model::kinds::OrganisationRole;
 use crate::model::source::Source;
 use crate::model::user::User;
 use crate::model::{Refusal, UserId, typed};
-use crate::outcome::Registered;
+use crate::outcome::NewRegistration;
 
 refuses!(RegisterUser: WITH_BODY, Validation, NameTaken, TooManyRequests);
 
@@ -166,7 +166,7 @@ impl RegisterRequest {
             first_name: self.first_name,
             last_name: self.last_name,
             organisation: company.filter(|name| typed::shows(name)),
-            by: Carried::Link,
+            by: MailContent::Link,
             tells,
             source,
         }
@@ -182,8 +182,8 @@ pub struct RegisterResponse {
     verification_token_id: Uuid,
 }
 
-impl From<Registered> for RegisterResponse {
-    fn from(registered: Registered) -> Self {
+impl From<NewRegistration> for RegisterResponse {
+    fn from(registered: NewRegistration) -> Self {
         Self {
             success: true,
             message: "If this address can be registered, a verification link is on its way. Please check your inbox.",

@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 use utoipa::openapi::schema::{Object, ObjectBuilder, Schema, Type};
 use uuid::Uuid;
 
-use crate::http::problem::{self, FlawList, Problem, Told, Wording};
+use crate::http::problem::{self, ErrorParts, FlawList, Problem, Wording};
 use crate::model::Refusal;
 
 /// The error type of every handler and extractor of this API.
@@ -21,15 +21,15 @@ impl Wording for Flashback {
     type Common = ErrorResponse;
     type Flaws = FlawList;
 
-    fn common(told: &Told<'_>) -> ErrorResponse {
-        let sentence = sentence(told.refusal).unwrap_or(told.message);
+    fn common(parts: &ErrorParts<'_>) -> ErrorResponse {
+        let sentence = sentence(parts.refusal).unwrap_or(parts.message);
         ErrorResponse {
             success: false,
             error: sentence,
             message: sentence,
-            code: told.code,
-            request_id: told.request_id,
-            error_code: match told.refusal {
+            code: parts.code,
+            request_id: parts.request_id,
+            error_code: match parts.refusal {
                 Refusal::InvalidCredentials => Some(INVALID_PASSWORD),
                 _without => None,
             },

@@ -10,7 +10,8 @@ use validator::Validate;
 use super::dto::{CARRIED, MessageResponse, MfaType, MfaTypeRequest};
 use super::error::refuses;
 use super::{Answer, App, Body, Caller, CallerOrPending, OptionalBody};
-use crate::flow::toggle::{self, Target, Toggle, Which};
+use crate::flow::Target;
+use crate::flow::methods::{self, Change, Which};
 use crate::http::caller::Who;
 use crate::http::input::{Then, present};
 use crate::http::limits::Client;
@@ -75,7 +76,7 @@ pub async fn enable_mfa(
     Then(caller, body): Then<Caller, Body<MfaTypeRequest>>,
 ) -> Answer<MessageResponse> {
     let (caller, method) = (caller.into_inner(), body.into_inner().mfa_type.known()?);
-    app.call(async |ctx| toggle::enable(ctx, own(caller, source), method).await)
+    app.call(async |ctx| methods::enable(ctx, own(caller, source), method).await)
         .await?;
     Ok(Json(MessageResponse::new("MFA method enabled")))
 }
@@ -94,7 +95,7 @@ pub async fn disable_mfa(
     Then(caller, body): Then<Caller, Body<MfaTypeRequest>>,
 ) -> Answer<MessageResponse> {
     let (caller, method) = (caller.into_inner(), body.into_inner().mfa_type.known()?);
-    app.call(async |ctx| toggle::pause(ctx, own(caller, source), Which::Kind(method)).await)
+    app.call(async |ctx| methods::pause(ctx, own(caller, source), Which::Kind(method)).await)
         .await?;
     Ok(Json(MessageResponse::new("MFA method disabled")))
 }
@@ -114,7 +115,7 @@ pub async fn set_primary_mfa(
 ) -> Answer<MessageResponse> {
     let (caller, method) = (caller.into_inner(), body.into_inner().mfa_type.known()?);
     app.call(async |ctx| {
-        toggle::choose_primary(ctx, own(caller, source), Which::Kind(method)).await
+        methods::choose_primary(ctx, own(caller, source), Which::Kind(method)).await
     })
     .await?;
     Ok(Json(MessageResponse::new("Primary MFA method updated")))
@@ -139,19 +140,19 @@ pub async fn reset_mfa(
         Some(id) if id != caller.user.id => Target::Id(id),
         Some(_) | None => Target::Own,
     };
-    let command = Toggle {
+    let command = Change {
         caller,
         target,
         source,
     };
-    app.call(async |ctx| toggle::reset(ctx, command).await)
+    app.call(async |ctx| methods::reset(ctx, command).await)
         .await?;
     Ok(Json(MessageResponse::new("MFA reset successfully")))
 }
 
 /// A command for the caller's own account.
-const fn own(caller: session::Caller, source: Source) -> Toggle {
-    Toggle {
+const fn own(caller: session::Caller, source: Source) -> Change {
+    Change {
         caller,
         target: Target::Own,
         source,

@@ -13,7 +13,7 @@ use super::dto::{
 };
 use super::error::{Error, refuses};
 use super::{Answer, App, Body, CallerOrPending, OptionalBody, Pending};
-use crate::flow::login::Carries;
+use crate::flow::login::SecondStepSupport;
 use crate::flow::{self, session};
 use crate::http::caller::Who;
 use crate::http::input::{SecretText, Then, present};
@@ -22,7 +22,7 @@ use crate::http::output::exposed;
 use crate::model::kinds::FactorKind;
 use crate::model::reference::{Reference, ReferenceKind};
 use crate::model::{Fault, Refusal, Secret};
-use crate::outcome::{LoggedIn, MfaRequired, Person, SignedIn};
+use crate::outcome::{LoginResult, Person, SessionTokens, SignInChallenge};
 
 refuses!(Login: WITH_BODY, Validation, InvalidCredentials, TooManyPasswordAttempts);
 
@@ -39,7 +39,7 @@ pub async fn login(
     let command = flow::login::Begin {
         name: body.email,
         password: body.password.into_secret(),
-        carries: Carries {
+        carries: SecondStepSupport {
             methods: CARRIED,
             sends: false,
         },
@@ -155,17 +155,17 @@ pub struct LoginAnswer {
     mfa_methods: Option<Vec<MfaType>>,
 }
 
-impl From<LoggedIn> for LoginAnswer {
-    fn from(logged_in: LoggedIn) -> Self {
+impl From<LoginResult> for LoginAnswer {
+    fn from(logged_in: LoginResult) -> Self {
         match logged_in {
-            LoggedIn::Session(signed_in) => (*signed_in).into(),
-            LoggedIn::Challenge(required) => (*required).into(),
+            LoginResult::Session(signed_in) => (*signed_in).into(),
+            LoginResult::Challenge(required) => (*required).into(),
         }
     }
 }
 
-impl From<SignedIn> for LoginAnswer {
-    fn from(signed_in: SignedIn) -> Self {
+impl From<SessionTokens> for LoginAnswer {
+    fn from(signed_in: SessionTokens) -> Self {
         Self {
             success: true,
             access_token: signed_in.access_token,
@@ -179,8 +179,8 @@ impl From<SignedIn> for LoginAnswer {
     }
 }
 
-impl From<MfaRequired> for LoginAnswer {
-    fn from(required: MfaRequired) -> Self {
+impl From<SignInChallenge> for LoginAnswer {
+    fn from(required: SignInChallenge) -> Self {
         let reference = Reference::parse(ReferenceKind::Challenge, required.mfa_token.expose());
         let token_id = reference.map_or_else(String::new, |known| known.row.to_string());
         Self {
@@ -288,8 +288,8 @@ pub struct VerifyMfaLoginAnswer {
     recovery_codes_remaining: Option<u32>,
 }
 
-impl From<SignedIn> for VerifyMfaLoginAnswer {
-    fn from(signed_in: SignedIn) -> Self {
+impl From<SessionTokens> for VerifyMfaLoginAnswer {
+    fn from(signed_in: SessionTokens) -> Self {
         Self {
             success: true,
             message: "MFA verified successfully",
@@ -333,8 +333,8 @@ pub struct RefreshResponse {
     expires_at: u64,
 }
 
-impl From<SignedIn> for RefreshResponse {
-    fn from(signed_in: SignedIn) -> Self {
+impl From<SessionTokens> for RefreshResponse {
+    fn from(signed_in: SessionTokens) -> Self {
         Self {
             success: true,
             token: signed_in.access_token.clone(),

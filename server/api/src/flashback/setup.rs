@@ -13,7 +13,7 @@ use super::dto::{
 use super::error::{Error, refuses};
 use super::sessions::fault;
 use super::{Answer, App, Body, Caller};
-use crate::flow::toggle::Target;
+use crate::flow::Target;
 use crate::flow::{self, setup};
 use crate::http::input::{SecretText, Then, present};
 use crate::http::limits::Client;
@@ -22,7 +22,7 @@ use crate::model::kinds::{CodeSetKind, FactorKind};
 use crate::model::source::Source;
 use crate::model::user::canonical_address;
 use crate::model::{Fault, Refusal, Secret, session, typed};
-use crate::outcome::{SetupBegun, SetupNeeds};
+use crate::outcome::{PendingSetup, SetupNeeds};
 
 refuses!(SetupMfa: WITH_BODY, Validation, InvalidMfaMethod, MfaMethodUnavailable, MfaAlreadyEnabled, TokenInvalid,
     TokenExpired, InsufficientUserAuthentication, TooManyMfaEmails, TooManyRequests);
@@ -212,7 +212,7 @@ pub struct SetupPasskeyData {
 }
 
 impl MfaSetupData {
-    fn of(begun: SetupBegun, origin: &str) -> Result<Self, Error> {
+    fn of(begun: PendingSetup, origin: &str) -> Result<Self, Error> {
         Ok(match begun.needs {
             SetupNeeds::Authenticator {
                 secret, qr_code, ..

@@ -16,7 +16,7 @@ use crate::http::limits::Client;
 use crate::http::output::exposed;
 use crate::model::Secret;
 use crate::model::source::Source;
-use crate::outcome::{Person, Registered, SessionView};
+use crate::outcome::{NewRegistration, Person, SessionView};
 
 refuses!(RegisterUser: WITH_BODY, Validation, TooManyRequests);
 
@@ -92,7 +92,7 @@ impl RegisterRequest {
             first_name: self.first_name,
             last_name: self.last_name,
             organisation: None,
-            by: flow::registration::Carried::Code,
+            by: flow::registration::MailContent::Code,
             tells: false,
             source,
         }
@@ -108,8 +108,8 @@ pub struct RegisterResponse {
     registration_token: Secret<String>,
 }
 
-impl From<Registered> for RegisterResponse {
-    fn from(registered: Registered) -> Self {
+impl From<NewRegistration> for RegisterResponse {
+    fn from(registered: NewRegistration) -> Self {
         Self {
             message: "If this address can be registered, a verification code is on its way. Please check your inbox.",
             registration_token: registered.registration_token,

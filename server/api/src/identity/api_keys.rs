@@ -23,7 +23,7 @@ use crate::model::kinds::Scope;
 use crate::model::session;
 use crate::model::source::Source;
 use crate::model::{ApiKeyId, Refusal, Secret};
-use crate::outcome::{KeyMade, KeyView, Page};
+use crate::outcome::{KeyView, NewKey, Page};
 
 refuses!(CreateApiKey: WITH_BODY, Validation, TokenInvalid, TokenExpired, InsufficientUserAuthentication,
     Forbidden, ApiKeyLimit);
@@ -226,8 +226,8 @@ pub struct CreateApiKeyAnswer {
     api_key: Secret<String>,
 }
 
-impl From<KeyMade> for CreateApiKeyAnswer {
-    fn from(made: KeyMade) -> Self {
+impl From<NewKey> for CreateApiKeyAnswer {
+    fn from(made: NewKey) -> Self {
         let view = ApiKey::from(made.view);
         Self {
             id: view.id,

@@ -13,7 +13,7 @@ use crate::flow;
 use crate::flow::api_keys::ApiKeyCaller;
 use crate::http::caller::{authenticate, bearer};
 use crate::http::input::app;
-use crate::http::status::Rejected;
+use crate::http::status::Rejection;
 use crate::model::kinds::Scope;
 use crate::model::{Refusal, Secret, session};
 
@@ -74,7 +74,7 @@ impl<S: Opens> FromRequest for KeyOrCaller<S> {
             let app = app(&request)?;
             let key = app
                 .call(async |ctx| flow::api_keys::authenticate(ctx, key.expose(), S::SCOPE).await);
-            let key = key.await.map_err(Rejected::from)?;
+            let key = key.await.map_err(Rejection::from)?;
             Ok(Self::Key {
                 key,
                 bearer,

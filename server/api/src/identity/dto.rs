@@ -8,7 +8,7 @@ use validator::Validate;
 use crate::http::output::exposed;
 use crate::model::kinds::{self, AnswerKind, Assurance, FactorKind};
 use crate::model::{FactorId, Refusal, Secret};
-use crate::outcome::{Person, SessionView, SignedIn};
+use crate::outcome::{Person, SessionTokens, SessionView};
 
 /// The message of an answer after a code was mailed.
 pub const CODE_SENT: &str = "Email verification code sent. Please check your inbox.";
@@ -254,8 +254,8 @@ pub struct TokenResponse {
     user: User,
 }
 
-impl From<SignedIn> for TokenResponse {
-    fn from(signed_in: SignedIn) -> Self {
+impl From<SessionTokens> for TokenResponse {
+    fn from(signed_in: SessionTokens) -> Self {
         Self {
             status: SessionStatus::SignedIn,
             access_token: signed_in.access_token,

@@ -14,7 +14,7 @@ use crate::http::limits::Client;
 use crate::http::output::exposed;
 use crate::model::Secret;
 use crate::model::kinds::Purpose;
-use crate::outcome::LinkOpened;
+use crate::outcome::LinkView;
 
 refuses!(OpenMagicLink: WITH_BODY, Validation, MfaTokenInvalid, MfaTokenExpired);
 
@@ -82,8 +82,8 @@ impl From<Purpose> for LinkPurpose {
     }
 }
 
-impl From<LinkOpened> for MagicLinkResponse {
-    fn from(opened: LinkOpened) -> Self {
+impl From<LinkView> for MagicLinkResponse {
+    fn from(opened: LinkView) -> Self {
         Self {
             message: "Type this code on the device that requested it. If that was not you, do not type it, and change your password.",
             code: opened.code,

@@ -18,7 +18,7 @@ use crate::model::kinds::FactorKind;
 use crate::model::session;
 use crate::model::source::Source;
 use crate::model::{Refusal, Secret};
-use crate::outcome::{FactorChanged, Waiting};
+use crate::outcome::{FactorChange, WaitingChallenge};
 
 refuses!(DisableMfa: WITH_BODY, Validation, InvalidMfaMethod, InvalidPassword, MfaNotEnabled,
     MfaMethodNotEnabled, TokenInvalid, TokenExpired, MfaEnforced, FactorNotFound, TooManyPasswordAttempts,
@@ -113,8 +113,8 @@ pub struct MfaDisableInitResponse {
     method: MfaMethod,
 }
 
-impl From<Waiting> for MfaDisableInitResponse {
-    fn from(waiting: Waiting) -> Self {
+impl From<WaitingChallenge> for MfaDisableInitResponse {
+    fn from(waiting: WaitingChallenge) -> Self {
         Self {
             message: asks_for(waiting.method, waiting.sent),
             mfa_token: waiting.mfa_token,
@@ -136,8 +136,8 @@ pub struct MfaVerifyDisableResponse {
     recovery_codes_remaining: Option<u32>,
 }
 
-impl From<(FactorChanged, Option<u32>)> for MfaVerifyDisableResponse {
-    fn from((changed, recovery_codes_remaining): (FactorChanged, Option<u32>)) -> Self {
+impl From<(FactorChange, Option<u32>)> for MfaVerifyDisableResponse {
+    fn from((changed, recovery_codes_remaining): (FactorChange, Option<u32>)) -> Self {
         Self {
             message: match changed.method {
                 FactorKind::Email => "Email MFA disabled successfully.",

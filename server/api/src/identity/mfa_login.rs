@@ -16,7 +16,7 @@ use crate::http::limits::Client;
 use crate::http::output::exposed;
 use crate::model::source::Source;
 use crate::model::{Refusal, Secret};
-use crate::outcome::{SignedIn, Waiting};
+use crate::outcome::{SessionTokens, WaitingChallenge};
 
 refuses!(SwitchMfaMethod: WITH_BODY, Validation, InvalidMfaMethod, MfaTokenInvalid, MfaTokenExpired,
     MfaWrongPurpose, MfaNotEnabled, MfaMethodNotEnabled, MfaMethodLocked, UserNotFound, TooManyMfaEmails,
@@ -87,8 +87,8 @@ pub struct MfaSwitchResponse {
     method: MfaMethod,
 }
 
-impl From<Waiting> for MfaSwitchResponse {
-    fn from(waiting: Waiting) -> Self {
+impl From<WaitingChallenge> for MfaSwitchResponse {
+    fn from(waiting: WaitingChallenge) -> Self {
         Self {
             message: asks_for(waiting.method, waiting.sent),
             mfa_token: waiting.mfa_token,
@@ -120,8 +120,8 @@ pub struct MfaLoginVerifyResponse {
     recovery_codes_remaining: Option<u32>,
 }
 
-impl From<SignedIn> for MfaLoginVerifyResponse {
-    fn from(signed_in: SignedIn) -> Self {
+impl From<SessionTokens> for MfaLoginVerifyResponse {
+    fn from(signed_in: SessionTokens) -> Self {
         Self {
             status: SessionStatus::SignedIn,
             message: "Signed in successfully.",

@@ -15,7 +15,8 @@ use super::dto::{self, MfaMethod, WholeList};
 use super::error::{Error, refuses};
 use super::{Answer, App, Body, Caller, Query};
 use crate::flow;
-use crate::flow::toggle::{Target, Toggle, Which};
+use crate::flow::Target;
+use crate::flow::methods::{Change, Which};
 use crate::http::input::{Path, Then, name as readable};
 use crate::http::limits::Client;
 use crate::model::factor::Factor;
@@ -60,7 +61,7 @@ pub async fn rename_mfa_method(
     let (command, name) = (own(caller, source), body.into_inner().name);
     let id = dto::factor_id("factorId", &id.into_inner())?;
     let factor = app
-        .call(async |ctx| flow::toggle::rename(ctx, command, id, name).await)
+        .call(async |ctx| flow::methods::rename(ctx, command, id, name).await)
         .await?;
     Ok(Json(factor.into()))
 }
@@ -80,7 +81,7 @@ pub async fn delete_mfa_method(
     Then(caller, Named(id)): Then<Caller, Named>,
 ) -> Result<HttpResponse, Error> {
     let (command, which) = (own(caller, source), Which::Factor(id));
-    app.call(async |ctx| flow::toggle::remove(ctx, command, which).await)
+    app.call(async |ctx| flow::methods::remove(ctx, command, which).await)
         .await?;
     Ok(HttpResponse::NoContent().finish())
 }
@@ -101,7 +102,7 @@ pub async fn set_primary_mfa_method(
 ) -> Answer<MfaFactor> {
     let (command, which) = (own(caller, source), Which::Factor(id));
     let factor = app
-        .call(async |ctx| flow::toggle::choose_primary(ctx, command, which).await)
+        .call(async |ctx| flow::methods::choose_primary(ctx, command, which).await)
         .await?;
     Ok(Json(factor.into()))
 }
@@ -126,8 +127,8 @@ pub async fn generate_recovery_codes(
 }
 
 /// A command for the caller's own account.
-fn own(caller: Caller, source: Source) -> Toggle {
-    Toggle {
+fn own(caller: Caller, source: Source) -> Change {
+    Change {
         caller: caller.into_inner(),
         target: Target::Own,
         source,

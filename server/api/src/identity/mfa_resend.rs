@@ -15,7 +15,7 @@ use crate::http::limits::Client;
 use crate::http::output::exposed;
 use crate::model::Secret;
 use crate::model::source::Source;
-use crate::outcome::Resent;
+use crate::outcome::ResentCode;
 
 refuses!(ResendMfaCode: WITH_BODY, Validation, MfaTokenInvalid, MfaTokenExpired, ResendOnlyForEmail,
     UserNotFound, ResendCooldown, MaxResendLimit, TooManyMfaEmails, TooManyMfaSms, TooManyRequests,
@@ -66,8 +66,8 @@ pub struct MfaResendResponse {
     retry_after: u32,
 }
 
-impl From<Resent> for MfaResendResponse {
-    fn from(resent: Resent) -> Self {
+impl From<ResentCode> for MfaResendResponse {
+    fn from(resent: ResentCode) -> Self {
         Self {
             message: asks_for(resent.method, true),
             mfa_token: resent.mfa_token,

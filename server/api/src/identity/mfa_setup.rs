@@ -19,7 +19,7 @@ use crate::model::notice::masked;
 use crate::model::session;
 use crate::model::source::Source;
 use crate::model::{Refusal, Secret};
-use crate::outcome::{FactorChanged, SetupBegun, SetupNeeds};
+use crate::outcome::{FactorChange, PendingSetup, SetupNeeds};
 
 refuses!(SetupMfa: WITH_BODY, Validation, InvalidMfaMethod, InvalidPassword, MfaAlreadyEnabled,
     MfaMethodUnavailable, TokenInvalid, TokenExpired, InsufficientUserAuthentication, TooManyPasswordAttempts,
@@ -87,7 +87,7 @@ impl MfaSetupRequest {
     ) -> Result<flow::setup::Begin, Refusal> {
         Ok(flow::setup::Begin {
             caller,
-            target: flow::toggle::Target::Own,
+            target: flow::Target::Own,
             method: self.method.known()?,
             confirm: flow::setup::Confirm::Password(self.password.into_secret()),
             name: self.name,
@@ -190,8 +190,8 @@ pub enum OnlyPasskey {
     Passkey,
 }
 
-impl From<SetupBegun> for MfaSetupResponse {
-    fn from(begun: SetupBegun) -> Self {
+impl From<PendingSetup> for MfaSetupResponse {
+    fn from(begun: PendingSetup) -> Self {
         let mfa_token = begun.mfa_token;
         match begun.needs {
             SetupNeeds::Email => Self::Email(MfaSetupEmailResponse {
@@ -302,8 +302,8 @@ pub struct MfaVerifySetupResponse {
     method: MfaMethod,
 }
 
-impl From<FactorChanged> for MfaVerifySetupResponse {
-    fn from(changed: FactorChanged) -> Self {
+impl From<FactorChange> for MfaVerifySetupResponse {
+    fn from(changed: FactorChange) -> Self {
         Self {
             message: match changed.method {
                 FactorKind::Email => {

@@ -20,7 +20,7 @@ use crate::http::output::exposed;
 use crate::model::kinds::{FactorKind, Purpose};
 use crate::model::source::Source;
 use crate::model::{Secret, session};
-use crate::outcome::PasskeyAsked;
+use crate::outcome::PasskeyChallenge;
 
 refuses!(VerifyPasskeySetup: WITH_BODY, Validation, MfaTokenInvalid, MfaTokenExpired, MfaWrongPurpose,
     PasskeyRefused, MfaAlreadyEnabled, TokenInvalid, TokenExpired, MfaMethodLocked, UserNotFound,
@@ -260,8 +260,8 @@ pub struct SignInPasskeyOptionsResponse {
     public_key: Value,
 }
 
-impl From<PasskeyAsked> for SignInPasskeyOptionsResponse {
-    fn from(asked: PasskeyAsked) -> Self {
+impl From<PasskeyChallenge> for SignInPasskeyOptionsResponse {
+    fn from(asked: PasskeyChallenge) -> Self {
         Self {
             passkey_token: asked.passkey_token,
             public_key: asked.options,

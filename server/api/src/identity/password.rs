@@ -19,7 +19,7 @@ use crate::http::limits::Client;
 use crate::http::output::exposed;
 use crate::model::source::Source;
 use crate::model::{Secret, session};
-use crate::outcome::{ResetChallenge, Resetting};
+use crate::outcome::{ResetChallenge, ResetResult};
 
 refuses!(ForgotPassword: WITH_BODY, Validation, TooManyRequests);
 
@@ -190,11 +190,11 @@ pub enum ResetPasswordAnswer {
     Challenge(PasswordResetChallengeResponse),
 }
 
-impl From<Resetting> for ResetPasswordAnswer {
-    fn from(reset: Resetting) -> Self {
+impl From<ResetResult> for ResetPasswordAnswer {
+    fn from(reset: ResetResult) -> Self {
         match reset {
-            Resetting::Done => Self::Done(PasswordResetResponse::new(None)),
-            Resetting::Challenge(challenge) => Self::Challenge(challenge.into()),
+            ResetResult::Done => Self::Done(PasswordResetResponse::new(None)),
+            ResetResult::Challenge(challenge) => Self::Challenge(challenge.into()),
         }
     }
 }

@@ -18,7 +18,9 @@ use crate::model::kinds::FactorKind;
 use crate::model::kinds::Scope;
 use crate::model::source::Source;
 use crate::model::{self, Refusal, Secret};
-use crate::outcome::{LoggedIn, MfaRequired, Person, SessionView, TokenFlaw, TokenJudgement};
+use crate::outcome::{
+    LoginResult, Person, SessionView, SignInChallenge, TokenFlaw, TokenJudgement,
+};
 
 refuses!(Login: WITH_BODY, Validation, InvalidCredentials, TooManyPasswordAttempts);
 
@@ -142,7 +144,7 @@ pub struct LoginRequest {
 pub const UNSENT: &str = "No code can be sent now, because too many were sent. Request one later, or use another method or a recovery code.";
 
 /// This API can use every method.
-pub const CARRIES: flow::login::Carries = flow::login::Carries {
+pub const CARRIES: flow::login::SecondStepSupport = flow::login::SecondStepSupport {
     methods: &[
         FactorKind::Authenticator,
         FactorKind::Email,
@@ -172,11 +174,11 @@ pub enum LoginAnswer {
     Challenge(MfaRequiredResponse),
 }
 
-impl From<LoggedIn> for LoginAnswer {
-    fn from(logged_in: LoggedIn) -> Self {
+impl From<LoginResult> for LoginAnswer {
+    fn from(logged_in: LoginResult) -> Self {
         match logged_in {
-            LoggedIn::Session(signed_in) => Self::Session(Box::new((*signed_in).into())),
-            LoggedIn::Challenge(required) => Self::Challenge((*required).into()),
+            LoginResult::Session(signed_in) => Self::Session(Box::new((*signed_in).into())),
+            LoginResult::Challenge(required) => Self::Challenge((*required).into()),
         }
     }
 }
@@ -195,8 +197,8 @@ pub struct MfaRequiredResponse {
     message: &'static str,
 }
 
-impl From<MfaRequired> for MfaRequiredResponse {
-    fn from(required: MfaRequired) -> Self {
+impl From<SignInChallenge> for MfaRequiredResponse {
+    fn from(required: SignInChallenge) -> Self {
         Self {
             status: ChallengeStatus::MfaRequired,
             mfa_required: true,

@@ -21,7 +21,7 @@ use crate::http::output::exposed;
 use crate::model::session;
 use crate::model::source::Source;
 use crate::model::{Refusal, Secret};
-use crate::outcome::{StepUpRequired, SteppedUp, SteppingUp};
+use crate::outcome::{LiftedSession, StepUpChallenge, StepUpResult};
 
 refuses!(BeginStepUp: WITH_BODY, Validation, InvalidMfaMethod, InvalidPassword, MfaMethodNotEnabled,
     TokenInvalid, TokenExpired, MfaNotEnabled, MfaMethodTooNew, MfaMethodLocked, TooManyPasswordAttempts, TooManyMfaEmails,
@@ -121,11 +121,11 @@ pub enum StepUpResponse {
     Complete(StepUpCompleteResponse),
 }
 
-impl From<SteppingUp> for StepUpResponse {
-    fn from(begun: SteppingUp) -> Self {
+impl From<StepUpResult> for StepUpResponse {
+    fn from(begun: StepUpResult) -> Self {
         match begun {
-            SteppingUp::Challenge(required) => Self::Challenge(required.into()),
-            SteppingUp::Lifted(lifted) => Self::Complete((*lifted).into()),
+            StepUpResult::Challenge(required) => Self::Challenge(required.into()),
+            StepUpResult::Lifted(lifted) => Self::Complete((*lifted).into()),
         }
     }
 }
@@ -146,8 +146,8 @@ pub struct StepUpChallengeResponse {
     public_key: Option<Value>,
 }
 
-impl From<StepUpRequired> for StepUpChallengeResponse {
-    fn from(required: StepUpRequired) -> Self {
+impl From<StepUpChallenge> for StepUpChallengeResponse {
+    fn from(required: StepUpChallenge) -> Self {
         Self {
             status: ChallengeStatus::MfaRequired,
             message: asks_for(required.method, required.sent),
@@ -179,8 +179,8 @@ pub struct StepUpCompleteResponse {
     recovery_codes_remaining: Option<u32>,
 }
 
-impl From<SteppedUp> for StepUpCompleteResponse {
-    fn from(lifted: SteppedUp) -> Self {
+impl From<LiftedSession> for StepUpCompleteResponse {
+    fn from(lifted: LiftedSession) -> Self {
         Self {
             status: StepUpStatus::SteppedUp,
             access_token: lifted.access_token,

@@ -8,8 +8,9 @@ use utoipa::ToSchema;
 use super::dto::Disabled;
 use super::error::refuses;
 use super::{Answer, App, Caller, Path};
+use crate::flow::Target;
 use crate::flow::channel;
-use crate::flow::toggle::{Target, Toggle};
+use crate::flow::methods::Change;
 use crate::http::input::Then;
 use crate::http::limits::Client;
 use crate::model::source::Source;
@@ -66,7 +67,7 @@ async fn disable(
     number: Path<ProfileId>,
 ) -> Answer<DisableMfaOfProfileAnswer> {
     let ProfileId(profile_id) = number.into_inner();
-    let command = Toggle {
+    let command = Change {
         caller: caller.into_inner(),
         target: Target::Number(i64::from(profile_id)),
         source,

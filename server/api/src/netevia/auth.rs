@@ -11,17 +11,17 @@ use super::error::refuses;
 use super::{Answer, App, Body};
 use crate::app::Ctx;
 use crate::flow;
-use crate::flow::login::{self, Carries};
+use crate::flow::login::{self, SecondStepSupport};
 use crate::http::input::{SecretText, present};
 use crate::http::limits::Client;
 use crate::http::output::exposed;
 use crate::model::kinds::FactorKind;
 use crate::model::source::Source;
 use crate::model::{self, Refusal, Secret};
-use crate::outcome::{self, LoggedIn, SignedIn};
+use crate::outcome::{self, LoginResult, SessionTokens};
 
 /// The methods that a second step can use in this API.
-const CARRIES: Carries = Carries {
+const CARRIES: SecondStepSupport = SecondStepSupport {
     methods: &[
         FactorKind::Authenticator,
         FactorKind::Email,
@@ -66,7 +66,7 @@ pub async fn complete_authentication(
 }
 
 /// Finishes a sign-in. If nothing is demanded any more, no method can finish it.
-pub async fn finish(ctx: &Ctx, command: login::Verify) -> model::Result<SignedIn> {
+pub async fn finish(ctx: &Ctx, command: login::Verify) -> model::Result<SessionTokens> {
     login::verify(ctx, command)
         .await
         .map_err(|error| match error {
@@ -163,11 +163,11 @@ pub enum AuthResponse {
     MfaRequired(AuthMfaRequiredResponse),
 }
 
-impl From<LoggedIn> for AuthResponse {
-    fn from(logged_in: LoggedIn) -> Self {
+impl From<LoginResult> for AuthResponse {
+    fn from(logged_in: LoginResult) -> Self {
         match logged_in {
-            LoggedIn::Session(signed_in) => Self::Success(Box::new((*signed_in).into())),
-            LoggedIn::Challenge(required) => Self::MfaRequired((*required).into()),
+            LoginResult::Session(signed_in) => Self::Success(Box::new((*signed_in).into())),
+            LoginResult::Challenge(required) => Self::MfaRequired((*required).into()),
         }
     }
 }
@@ -193,8 +193,8 @@ pub struct AuthSuccessResponse {
     recovery_codes_remaining: Option<u32>,
 }
 
-impl From<SignedIn> for AuthSuccessResponse {
-    fn from(signed_in: SignedIn) -> Self {
+impl From<SessionTokens> for AuthSuccessResponse {
+    fn from(signed_in: SessionTokens) -> Self {
         Self {
             status: Success::Success,
             message: "Signed in successfully.",
@@ -226,8 +226,8 @@ pub struct AuthMfaRequiredResponse {
     expires_at: String,
 }
 
-impl From<outcome::MfaRequired> for AuthMfaRequiredResponse {
-    fn from(required: outcome::MfaRequired) -> Self {
+impl From<outcome::SignInChallenge> for AuthMfaRequiredResponse {
+    fn from(required: outcome::SignInChallenge) -> Self {
         let mfa_method = SignInMethod::from(required.method);
         Self {
             status: MfaRequired::MfaRequired,

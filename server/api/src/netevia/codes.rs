@@ -20,7 +20,7 @@ use crate::model::kinds::Purpose;
 use crate::model::session::Caller;
 use crate::model::source::Source;
 use crate::model::{Error, Refusal, Result, Secret};
-use crate::outcome::{FactorChanged, SignedIn};
+use crate::outcome::{FactorChange, SessionTokens};
 
 refuses!(SendVerificationCode: WITH_BODY, Validation, MfaTokenInvalid, MfaTokenExpired, MfaWrongPurpose,
     ResendOnlyForEmail, MfaMethodUnavailable, TokenInvalid, TokenExpired, UserNotFound, TooManyMfaAttempts,
@@ -94,16 +94,16 @@ pub async fn check_verification_code(
     Then(caller, body): Then<MaybeCaller, Body<CheckCodeRequest>>,
 ) -> Answer<CheckCodeResponse> {
     let (caller, body) = (caller.into_inner(), body.into_inner());
-    let checked = app
+    let result = app
         .call(async |ctx| check(ctx, caller, body, source).await)
         .await?;
-    Ok(Json(checked.into()))
+    Ok(Json(result.into()))
 }
 
 /// The result of a right code.
-enum Checked {
-    SignedIn(Box<SignedIn>),
-    TurnedOn(FactorChanged),
+enum CodeResult {
+    SignedIn(Box<SessionTokens>),
+    TurnedOn(FactorChange),
     Confirmed,
 }
 
@@ -112,12 +112,12 @@ async fn check(
     caller: Option<Caller>,
     body: CheckCodeRequest,
     source: Source,
-) -> Result<Checked> {
+) -> Result<CodeResult> {
     let code = body.code;
     match Subject::of(body.short_message_type, body.mfa_token)? {
         Subject::SignIn(mfa_token) => {
             let signed_in = finish(ctx, verify(mfa_token, code.into_secret(), source)).await?;
-            Ok(Checked::SignedIn(Box::new(signed_in)))
+            Ok(CodeResult::SignedIn(Box::new(signed_in)))
         }
         Subject::Channel(mfa_token) => {
             let command = setup::Verify {
@@ -128,11 +128,13 @@ async fn check(
                 source,
             };
             let changed = setup::verify(ctx, command).await;
-            changed.map(Checked::TurnedOn).map_err(|error| match error {
-                // An administrator began the set-up for another user than the caller.
-                Error::Refused(Refusal::Forbidden) => Refusal::MfaTokenInvalid.into(),
-                error => error,
-            })
+            changed
+                .map(CodeResult::TurnedOn)
+                .map_err(|error| match error {
+                    // An administrator began the set-up for another user than the caller.
+                    Error::Refused(Refusal::Forbidden) => Refusal::MfaTokenInvalid.into(),
+                    error => error,
+                })
         }
         Subject::Action(action) => {
             let command = action::Check {
@@ -142,7 +144,7 @@ async fn check(
                 source,
             };
             action::check(ctx, command).await?;
-            Ok(Checked::Confirmed)
+            Ok(CodeResult::Confirmed)
         }
     }
 }
@@ -286,8 +288,8 @@ pub struct CheckCodeResponse {
     recovery_codes_remaining: Option<u32>,
 }
 
-impl From<Checked> for CheckCodeResponse {
-    fn from(checked: Checked) -> Self {
+impl From<CodeResult> for CheckCodeResponse {
+    fn from(result: CodeResult) -> Self {
         let verified = Self {
             status: Verified::Verified,
             message: "Verification successful.",
@@ -298,20 +300,20 @@ impl From<Checked> for CheckCodeResponse {
             expires_in: None,
             recovery_codes_remaining: None,
         };
-        match checked {
-            Checked::SignedIn(signed_in) => Self {
+        match result {
+            CodeResult::SignedIn(signed_in) => Self {
                 token: Some(signed_in.access_token),
                 refresh_token: Some(signed_in.refresh_token),
                 expires_in: Some(signed_in.expires_in),
                 recovery_codes_remaining: signed_in.recovery_codes_remaining,
                 ..verified
             },
-            Checked::TurnedOn(changed) => Self {
+            CodeResult::TurnedOn(changed) => Self {
                 mfa_enabled: Some(true),
                 mfa_method: MfaMethod::of(changed.method),
                 ..verified
             },
-            Checked::Confirmed => verified,
+            CodeResult::Confirmed => verified,
         }
     }
 }

@@ -4,7 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::http::problem::{self, FlawList, Told, Wording};
+use crate::http::problem::{self, ErrorParts, FlawList, Wording};
 use crate::model::Refusal;
 
 /// The error type of every handler and extractor of this API.
@@ -17,12 +17,12 @@ impl Wording for Netevia {
     type Common = ErrorResponse;
     type Flaws = FlawList;
 
-    fn common(told: &Told<'_>) -> ErrorResponse {
+    fn common(parts: &ErrorParts<'_>) -> ErrorResponse {
         ErrorResponse {
             status: "error",
-            code: told.code,
-            message: sentence(told.refusal).unwrap_or(told.message),
-            request_id: told.request_id,
+            code: parts.code,
+            message: sentence(parts.refusal).unwrap_or(parts.message),
+            request_id: parts.request_id,
         }
     }
 }

@@ -9,15 +9,16 @@ use validator::Validate;
 use super::dto::{Disabled, Enabled, Method, MfaMethod, Pending};
 use super::error::refuses;
 use super::{Answer, App, Caller, OptionalBody};
-use crate::flow::channel::{self, TurnOn, TurnedOn};
-use crate::flow::toggle::{self, Target, Toggle, Which};
+use crate::flow::Target;
+use crate::flow::channel::{self, TurnOn, TurnOnResult};
+use crate::flow::methods::{self, Change, Which};
 use crate::http::input::{Then, present};
 use crate::http::limits::Client;
 use crate::http::output::exposed_if;
 use crate::model::notice::masked;
 use crate::model::source::Source;
 use crate::model::{self, Fault, Refusal, Secret, session};
-use crate::outcome::{FactorChanged, SetupBegun, SetupNeeds};
+use crate::outcome::{FactorChange, PendingSetup, SetupNeeds};
 
 refuses!(EnableMfaSignIn: WITH_BODY, Validation, InvalidMfaMethod, MfaMethodUnavailable,
     TokenInvalid, TokenExpired, InsufficientUserAuthentication, TooManyMfaSms, TooManyRequests);
@@ -50,12 +51,12 @@ pub async fn disable_mfa_sign_in(
     Client(source): Client,
     caller: Caller,
 ) -> Answer<DisableMfaSignInAnswer> {
-    let command = Toggle {
+    let command = Change {
         caller: caller.into_inner(),
         target: Target::Own,
         source,
     };
-    app.call(async |ctx| toggle::pause(ctx, command, Which::All).await)
+    app.call(async |ctx| methods::pause(ctx, command, Which::All).await)
         .await?;
     Ok(Json(DisableMfaSignInAnswer {
         status: Disabled::Disabled,
@@ -141,17 +142,17 @@ pub struct MfaSignInPendingResponse {
 }
 
 impl EnableMfaSignInAnswer {
-    fn of(turned_on: TurnedOn) -> model::Result<Self> {
+    fn of(turned_on: TurnOnResult) -> model::Result<Self> {
         match turned_on {
-            TurnedOn::On(changed) => enabled(&changed).map(Self::Enabled),
-            TurnedOn::Begun { begun, asked } => {
+            TurnOnResult::On(changed) => enabled(&changed).map(Self::Enabled),
+            TurnOnResult::Begun { begun, asked } => {
                 pending(*begun, asked).map(Box::new).map(Self::Pending)
             }
         }
     }
 }
 
-fn enabled(changed: &FactorChanged) -> model::Result<MfaSignInEnabledResponse> {
+fn enabled(changed: &FactorChange) -> model::Result<MfaSignInEnabledResponse> {
     let mfa_method = MfaMethod::of(changed.method).ok_or_else(unknown)?;
     Ok(MfaSignInEnabledResponse {
         status: Enabled::Enabled,
@@ -172,7 +173,7 @@ fn enabled(changed: &FactorChanged) -> model::Result<MfaSignInEnabledResponse> {
     })
 }
 
-fn pending(begun: SetupBegun, asked: bool) -> model::Result<MfaSignInPendingResponse> {
+fn pending(begun: PendingSetup, asked: bool) -> model::Result<MfaSignInPendingResponse> {
     let mut answer = MfaSignInPendingResponse {
         status: Pending::Pending,
         success: true,

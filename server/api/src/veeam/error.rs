@@ -4,7 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::http::problem::{self, FlawMap, Told, Wording};
+use crate::http::problem::{self, ErrorParts, FlawMap, Wording};
 
 /// The error type of every handler and extractor of this API.
 pub type Error = problem::Error<Veeam>;
@@ -18,23 +18,23 @@ impl Wording for Veeam {
     type Common = ErrorResponse;
     type Flaws = FlawMap;
 
-    fn common(told: &Told<'_>) -> ErrorResponse {
+    fn common(parts: &ErrorParts<'_>) -> ErrorResponse {
         ErrorResponse {
             r#type: "about:blank",
             // RFC 9457 §4.2.1: with about:blank, the title is the status phrase.
-            title: told.status.canonical_reason().unwrap_or("Error"),
-            status: told.status.as_u16(),
-            detail: fitting(told),
-            trace_id: told.request_id,
-            code: told.code,
+            title: parts.status.canonical_reason().unwrap_or("Error"),
+            status: parts.status.as_u16(),
+            detail: fitting(parts),
+            trace_id: parts.request_id,
+            code: parts.code,
         }
     }
 }
 
 /// Returns the sentence, in this API's words where its clients know a thing by another name or have
 /// another way out.
-fn fitting(told: &Told<'_>) -> &'static str {
-    match told.code {
+fn fitting(parts: &ErrorParts<'_>) -> &'static str {
+    match parts.code {
         "INSUFFICIENT_USER_AUTHENTICATION" => {
             "This needs fresh proof of who you are. Sign in again, and repeat the request."
         }
@@ -52,7 +52,7 @@ fn fitting(told: &Told<'_>) -> &'static str {
         "MFA_WRONG_PURPOSE" => {
             "This token was issued for another step. Send it to the operation it was issued for."
         }
-        _same_as_elsewhere => told.message,
+        _same_as_elsewhere => parts.message,
     }
 }
 

@@ -9,20 +9,20 @@ use validator::Validate;
 use super::dto::{PortalRole, UserType};
 use super::error::{Error, refuses};
 use super::{App, Caller, Form, Query, Utf8Json};
-use crate::flow::login::Carries;
+use crate::flow::login::SecondStepSupport;
 use crate::flow::{self, Answer};
 use crate::http::input::{SecretText, Then};
 use crate::http::limits::Client;
 use crate::http::output::exposed_if;
 use crate::model::kinds::{AnswerKind, FactorKind};
 use crate::model::{Refusal, Secret, Time};
-use crate::outcome::{LoggedIn, MfaRequired, Person, SignedIn};
+use crate::outcome::{LoginResult, Person, SessionTokens, SignInChallenge};
 
 /// The value of `.issued` and `.expires` if there is no token.
 const NEVER: &str = "0001-01-01T00:00:00Z";
 
 /// The methods that this API's `mfa_code` can be used for.
-const CARRIES: Carries = Carries {
+const CARRIES: SecondStepSupport = SecondStepSupport {
     methods: &[
         FactorKind::Authenticator,
         FactorKind::Email,
@@ -66,11 +66,11 @@ pub async fn request_token(
                     source,
                 };
                 let signed_in = flow::login::verify(ctx, command).await?;
-                Ok(LoggedIn::Session(Box::new(signed_in)))
+                Ok(LoginResult::Session(Box::new(signed_in)))
             }
             Grant::Refresh(token) => {
                 let signed_in = flow::session::refresh(ctx, token, source).await?;
-                Ok(LoggedIn::Session(Box::new(signed_in)))
+                Ok(LoginResult::Session(Box::new(signed_in)))
             }
         })
         .await?;
@@ -220,14 +220,14 @@ pub struct TokenResponse {
 }
 
 impl TokenResponse {
-    fn new(logged_in: LoggedIn, now: Time) -> Self {
+    fn new(logged_in: LoginResult, now: Time) -> Self {
         match logged_in {
-            LoggedIn::Session(signed_in) => Self::session(*signed_in, now),
-            LoggedIn::Challenge(asked) => Self::challenge(*asked),
+            LoginResult::Session(signed_in) => Self::session(*signed_in, now),
+            LoginResult::Challenge(asked) => Self::challenge(*asked),
         }
     }
 
-    fn session(signed_in: SignedIn, now: Time) -> Self {
+    fn session(signed_in: SessionTokens, now: Time) -> Self {
         let expires = now.plus_seconds(i64::from(signed_in.expires_in));
         Self {
             access_token: Some(signed_in.access_token),
@@ -240,7 +240,7 @@ impl TokenResponse {
         }
     }
 
-    fn challenge(asked: MfaRequired) -> Self {
+    fn challenge(asked: SignInChallenge) -> Self {
         let method = match asked.unsent {
             true => AskedMethod::RecoveryCode,
             false => asked.method.into(),

@@ -55,9 +55,9 @@ async fn add_user(
     place: Place,
     Client(source): Client,
     Then(caller, body): Then<Caller, Body<AddUserRequest>>,
-) -> Result<Made, Error> {
+) -> Result<CreatedUser, Error> {
     let user = users::add(&app, &place, source, caller, body).await?;
-    Ok(Made(user.into()))
+    Ok(CreatedUser(user.into()))
 }
 
 refuses!(GetUserV81: WITHOUT_BODY, Validation, TokenInvalid, TokenExpired, Forbidden, UserNotFound);
@@ -160,9 +160,9 @@ async fn disable_mfa(
 }
 
 /// The answer 201 with the user that was added.
-struct Made(UserV81);
+struct CreatedUser(UserV81);
 
-impl Responder for Made {
+impl Responder for CreatedUser {
     type Body = actix_web::body::BoxBody;
 
     fn respond_to(self, request: &HttpRequest) -> HttpResponse {

@@ -25,7 +25,7 @@ use kinds::{
     is_loopback, origin_as_sent, origin_host, origin_is_app, origin_is_loopback, origin_is_of,
     origin_is_secure,
 };
-use sources::Found;
+use sources::GivenSettings;
 
 /// Why the server does not start: one line with the setting, its source and what is allowed.
 ///
@@ -56,7 +56,7 @@ impl Settings {
         flags: &Flags,
         environment: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> Result<Self, SettingsError> {
-        let settings = Self::read(&Found::gather(flags, environment)?)?;
+        let settings = Self::read(&GivenSettings::gather(flags, environment)?)?;
         settings.check()?;
         Ok(settings)
     }
@@ -67,7 +67,7 @@ impl Settings {
     /// # Errors
     /// A test proves that the defaults are valid, so no error is expected.
     pub fn for_test(dir: &Path) -> Result<Self, SettingsError> {
-        let mut settings = Self::read(&Found::nothing())?;
+        let mut settings = Self::read(&GivenSettings::nothing())?;
         settings.listen.set_port(0);
         settings.public_url = "http://localhost".to_owned();
         settings.database_url = DatabaseUrl::Sqlite(dir.join("countersign.db"));

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use phonenumber::country;
 
-use super::sources::Found;
+use super::sources::GivenSettings;
 use super::{DatabaseUrl, Flags, Settings, SettingsError};
 
 /// What the sandbox has of its own. Given all the same, it may be a production server's.
@@ -30,7 +30,7 @@ const COUNTRIES: [country::Id; 4] = [
 ];
 
 /// What the sandbox starts with.
-pub struct Chosen {
+pub struct SandboxSettings {
     /// Its settings, with its data in the folder that was named.
     pub settings: Settings,
     /// Whether somebody said where to listen.
@@ -51,8 +51,8 @@ impl Settings {
         flags: &Flags,
         environment: impl IntoIterator<Item = (OsString, OsString)>,
         folder: &Path,
-    ) -> Result<Chosen, SettingsError> {
-        let found = Found::gather(flags, environment)?;
+    ) -> Result<SandboxSettings, SettingsError> {
+        let found = GivenSettings::gather(flags, environment)?;
         if let Some((name, origin)) = OWN
             .iter()
             .find_map(|name| Some((name, found.origin(name)?)))
@@ -94,7 +94,7 @@ impl Settings {
             }
         }
         settings.check()?;
-        Ok(Chosen {
+        Ok(SandboxSettings {
             settings,
             listens_as_told: found.origin("listen").is_some(),
             known_as_told: found.origin("public_url").is_some(),

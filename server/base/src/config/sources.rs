@@ -18,9 +18,9 @@ struct Text {
 }
 
 /// The texts of all given settings, each from its strongest source.
-pub(super) struct Found(BTreeMap<String, Text>);
+pub(super) struct GivenSettings(BTreeMap<String, Text>);
 
-impl Found {
+impl GivenSettings {
     /// Holds no setting.
     pub(super) const fn nothing() -> Self {
         Self(BTreeMap::new())

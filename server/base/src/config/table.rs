@@ -15,7 +15,7 @@ use crate::config::kinds::{
     origin_host,
 };
 use crate::config::sms::{Account, Base, Countries, Hook, Originator, TwilioSender, Visible};
-use crate::config::sources::Found;
+use crate::config::sources::GivenSettings;
 use crate::model::Secret;
 use crate::model::policy::Policy;
 
@@ -99,7 +99,7 @@ macro_rules! settings {
         }
 
         impl Settings {
-            pub(super) fn read(found: &Found) -> Result<Self, SettingsError> {
+            pub(super) fn read(found: &GivenSettings) -> Result<Self, SettingsError> {
                 $(let $name = read!(found, $name, $kind, $shown $(, $derived)?);)+
                 let limits = Policy::default();
                 let policy = Policy {

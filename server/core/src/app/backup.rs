@@ -12,17 +12,17 @@ use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::config::{DatabaseUrl, Settings};
 use crate::model::mark::Mark;
-use crate::store::backup::{self, Learned, Restoring};
-use crate::store::epoch::{Beginning, Begun};
+use crate::store::backup::{self, LaterChanges, Restoring};
+use crate::store::epoch::{EpochInput, NewEpoch};
 use crate::vault::{Vault, absolute, make_folder, private};
 
 /// The result of restoring a database.
-pub struct Restored {
+pub struct RestoreReport {
     /// What the new epoch ended.
-    pub begun: Begun,
+    pub begun: NewEpoch,
     /// What was learned from the database that was replaced; `None` if there was none, or it could not be
     /// read.
-    pub learned: Option<Learned>,
+    pub learned: Option<LaterChanges>,
     /// Why nothing was learned from the replaced database, if there was one.
     pub unread: Option<String>,
     /// Where the replaced database is now.
@@ -157,7 +157,11 @@ fn judge_new_file(to: &Path) -> anyhow::Result<()> {
 /// # Errors
 /// Returns an error, with nothing changed, if the backup is damaged or not a database of Countersign, if it
 /// belongs to other keys, or if the server runs.
-pub fn restore(settings: &Settings, from: &Path, keep_codes: bool) -> anyhow::Result<Restored> {
+pub fn restore(
+    settings: &Settings,
+    from: &Path,
+    keep_codes: bool,
+) -> anyhow::Result<RestoreReport> {
     let from = &absolute(from);
     let DatabaseUrl::Sqlite(database) = &settings.database_url else {
         bail!(
@@ -193,7 +197,7 @@ pub fn restore(settings: &Settings, from: &Path, keep_codes: bool) -> anyhow::Re
     }
     let (aside, restored) = restored?;
     MarkFile::of(settings).keep(&restored.begun.mark);
-    Ok(Restored { aside, ..restored })
+    Ok(RestoreReport { aside, ..restored })
 }
 
 /// Checks that a file is a complete backup.
@@ -220,7 +224,7 @@ fn prepare(
     draft: &Path,
     replaced: Option<anyhow::Result<()>>,
     keep_codes: bool,
-) -> anyhow::Result<Restored> {
+) -> anyhow::Result<RestoreReport> {
     let DatabaseUrl::Sqlite(database) = &settings.database_url else {
         bail!("not an SQLite database");
     };
@@ -237,20 +241,20 @@ fn prepare(
         {
             bail!("it is itself older than the one that was last in use");
         }
-        restoring.learn(database, now)
+        restoring.catch_up(database, now)
     });
     let (learned, unread) = match learned {
         None => (None, None),
         Some(Ok(learned)) => (Some(learned), None),
         Some(Err(error)) => (None, Some(format!("{error:#}"))),
     };
-    let begun = restoring.begin(&Beginning {
+    let begun = restoring.begin(&EpochInput {
         keep_codes: keep_codes || learned.is_some(),
         ..beginning(settings, &chance, now, seen)
     })?;
     backup::close(draft)?;
     File::open(draft)?.sync_all()?;
-    Ok(Restored {
+    Ok(RestoreReport {
         begun,
         learned,
         unread,
@@ -260,7 +264,7 @@ fn prepare(
 
 /// Whether the database to be replaced is not the last state that was seen.
 fn is_older(database: &Path, seen: &Mark) -> anyhow::Result<bool> {
-    let came = backup::came(database)?;
+    let came = backup::mark_of(database)?;
     Ok(came.is_none_or(|came| came != *seen && came.went_back(seen)))
 }
 
@@ -268,18 +272,18 @@ fn is_older(database: &Path, seen: &Mark) -> anyhow::Result<bool> {
 ///
 /// # Errors
 /// Returns an error if the database cannot be reached or belongs to other keys.
-pub fn already_restored(settings: &Settings, keep_codes: bool) -> anyhow::Result<Restored> {
+pub fn already_restored(settings: &Settings, keep_codes: bool) -> anyhow::Result<RestoreReport> {
     let (chance, now) = (Chance::system(), Clock::System.now());
     let mark = MarkFile::of(settings);
     let seen = mark.seen();
     let mut restoring = Restoring::open(engine(settings)?)?;
     check_keys(settings, &chance, &mut restoring)?;
-    let begun = restoring.begin(&Beginning {
+    let begun = restoring.begin(&EpochInput {
         keep_codes,
         ..beginning(settings, &chance, now, seen)
     })?;
     mark.keep(&begun.mark);
-    Ok(Restored {
+    Ok(RestoreReport {
         begun,
         learned: None,
         unread: None,

@@ -15,7 +15,7 @@ use crate::config::{DatabaseUrl, Settings};
 use crate::factor::totp;
 use crate::model::Time;
 use crate::model::mark::Mark;
-use crate::store::epoch::{self, Beginning, Begun};
+use crate::store::epoch::{self, EpochInput, NewEpoch};
 use crate::vault::private;
 
 /// The mark file beside the key file, and the mark that this process has seen. It has a mark for each place
@@ -35,11 +35,11 @@ const DRAFT: &str = ".new";
 const DRAFT_LIVES: Duration = Duration::from_secs(60);
 
 /// The contents of the file, by the place of the database.
-type Marks = BTreeMap<String, Kept>;
+type Marks = BTreeMap<String, MarkEntry>;
 
 /// What the file has about one database.
 #[derive(Clone, Serialize, Deserialize)]
-struct Kept {
+struct MarkEntry {
     #[serde(flatten)]
     mark: Mark,
     /// The `public_url` of the server that last served it.
@@ -119,7 +119,7 @@ impl MarkFile {
             kept => {
                 let public_url = kept.and_then(|kept| kept.public_url.clone());
                 let mark = mark.clone();
-                marks.insert(self.place.clone(), Kept { mark, public_url });
+                marks.insert(self.place.clone(), MarkEntry { mark, public_url });
                 self.write(&marks)
             }
         };
@@ -210,8 +210,8 @@ pub(super) fn beginning(
     chance: &Chance,
     now: Time,
     seen: Option<Mark>,
-) -> Beginning {
-    Beginning {
+) -> EpochInput {
+    EpochInput {
         now,
         newest_step: totp::newest_step(&settings.policy, now),
         seen,
@@ -239,7 +239,7 @@ impl App {
         let marked = ctx.write(move |tx| epoch::advance(tx, &fresh)).await;
         let mut marked = marked.map_err(said)?;
         if let Some(seen) = seen.filter(|seen| marked.went_back(seen)) {
-            let beginning = Beginning {
+            let beginning = EpochInput {
                 found: Some(marked.clone()),
                 ..beginning(&ctx.settings, &ctx.chance, ctx.now(), Some(seen))
             };
@@ -280,7 +280,7 @@ impl App {
     }
 }
 
-fn tell(begun: &Begun) {
+fn tell(begun: &NewEpoch) {
     tracing::warn!(
         sessions = begun.sessions,
         challenges = begun.challenges,

@@ -19,7 +19,7 @@ use crate::config::{DatabaseUrl, Settings};
 use crate::model::Fault;
 use crate::store::conn::SchemaState;
 use crate::store::look::{self, Look, look};
-use crate::store::sealed::{self, Held};
+use crate::store::sealed::{self, SealedCounts};
 use crate::store::{Engine, Options, Store, Tx, notices};
 use crate::vault::{
     Canary, Hasher, Vault, absolute, can_be_made, make_folder, private, refuse_open_to_others,
@@ -258,8 +258,8 @@ pub(super) fn settle(tx: &mut Tx, vault: &Vault, canaries: &[Canary]) -> anyhow:
     judge_keys(vault, &known)?;
     for (key, _) in known.iter().filter(|(key, _)| vault.is_retired(key)) {
         let beginning = vault.sealed_beginning(key).map_err(said)?;
-        let held = sealed::held(tx, &beginning).map_err(said)?;
-        if held != Held::default() {
+        let held = sealed::counts_of_key(tx, &beginning).map_err(said)?;
+        if held != SealedCounts::default() {
             bail!(
                 "{} secrets of authenticator apps and {} waiting messages in this database are sealed with the key {key}, which `keys retire` has removed since: restore the key file from the time of this database, or name it with --key-file",
                 held.factors,

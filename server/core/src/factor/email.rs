@@ -1,6 +1,6 @@
 //! Codes and links by mail to the account's own mailbox.
 
-use crate::factor::{Expected, Expecting, Method, Prepared, SetUp, sent_code};
+use crate::factor::{ComparisonInput, Expectation, Method, Preparation, SetUp, sent_code};
 use crate::model::factor::Factor;
 use crate::model::kinds::FactorKind;
 use crate::model::notice::Channel;
@@ -19,14 +19,14 @@ impl Method for Mailbox {
         Some(Channel::Mail)
     }
 
-    fn prepare(&self, set_up: &SetUp<'_>, _factor: &mut Factor) -> Result<Prepared> {
+    fn prepare(&self, set_up: &SetUp<'_>, _factor: &mut Factor) -> Result<Preparation> {
         match set_up.user.mailbox {
-            true => Ok(Prepared::code(SetupNeeds::Email)),
+            true => Ok(Preparation::code(SetupNeeds::Email)),
             false => Err(Refusal::MfaMethodUnavailable.into()),
         }
     }
 
-    fn expect(&self, expecting: Expecting<'_>) -> Result<Box<dyn Expected>> {
+    fn expect(&self, expecting: ComparisonInput<'_>) -> Result<Box<dyn Expectation>> {
         Ok(sent_code::expect(expecting, Channel::Mail))
     }
 }

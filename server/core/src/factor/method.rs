@@ -66,7 +66,7 @@ pub trait Method: Sync {
     ///
     /// # Errors
     /// Refuses if it cannot be set up for this user, or on this server.
-    fn prepare(&self, set_up: &SetUp<'_>, factor: &mut Factor) -> Result<Prepared>;
+    fn prepare(&self, set_up: &SetUp<'_>, factor: &mut Factor) -> Result<Preparation>;
 
     /// Begins what a device has to answer, such as a WebAuthn ceremony. `None` if the person only types a code.
     ///
@@ -74,7 +74,7 @@ pub trait Method: Sync {
     ///
     /// # Errors
     /// Refuses if none of the factors can answer.
-    fn ask(&self, _asked: &Asked<'_>) -> Result<Option<NewCeremony>> {
+    fn ask(&self, _asked: &AnswerRequest<'_>) -> Result<Option<NewCeremony>> {
         Ok(None)
     }
 
@@ -83,7 +83,7 @@ pub trait Method: Sync {
     ///
     /// # Errors
     /// Returns a fault if a secret cannot be unsealed.
-    fn expect(&self, expecting: Expecting<'_>) -> Result<Box<dyn Expected>>;
+    fn expect(&self, expecting: ComparisonInput<'_>) -> Result<Box<dyn Expectation>>;
 }
 
 /// What a factor is set up with.
@@ -105,14 +105,14 @@ pub struct SetUp<'a> {
 }
 
 /// What the owner of a new factor needs to prove it.
-pub struct Prepared {
+pub struct Preparation {
     /// What the person gets.
     pub needs: SetupNeeds,
     /// The state of a WebAuthn ceremony, as JSON.
     pub ceremony: Option<String>,
 }
 
-impl Prepared {
+impl Preparation {
     /// What a person needs who only has to type a code.
     pub const fn code(needs: SetupNeeds) -> Self {
         Self {
@@ -122,8 +122,8 @@ impl Prepared {
     }
 }
 
-/// What an answer is asked for with.
-pub struct Asked<'a> {
+/// What [`Method::ask`] gets: what the answer is for, and which factors may give it.
+pub struct AnswerRequest<'a> {
     /// The settings.
     pub settings: &'a Settings,
     /// What the challenge is for.
@@ -145,8 +145,8 @@ pub struct NewCeremony {
     pub state: String,
 }
 
-/// What a comparison is prepared with.
-pub struct Expecting<'a> {
+/// What [`Method::expect`] gets: the challenge, and which factors may answer it.
+pub struct ComparisonInput<'a> {
     /// Opens secrets.
     pub vault: &'a Vault,
     /// The challenge.
@@ -159,7 +159,7 @@ pub struct Expecting<'a> {
 }
 
 /// What an answer is compared with.
-pub trait Expected: Send + Sync {
+pub trait Expectation: Send + Sync {
     /// Compares an answer, before the write, so that nobody waits for the database's writer meanwhile.
     fn fit(&self, answer: &Answer, policy: &Policy, now: Time) -> Fit;
 
@@ -188,7 +188,7 @@ pub trait Expected: Send + Sync {
 /// Nothing is right: only a code that stands in may answer, or a passkey, which is judged apart.
 pub struct Nothing;
 
-impl Expected for Nothing {
+impl Expectation for Nothing {
     fn fit(&self, _answer: &Answer, _policy: &Policy, _now: Time) -> Fit {
         Fit::none()
     }

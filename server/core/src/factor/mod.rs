@@ -13,8 +13,8 @@ pub mod totp;
 
 pub use answer::Answer;
 pub use method::{
-    Asked, Expected, Expecting, METHODS, Method, NewCeremony, Nothing, Prepared, SetUp, channel,
-    has_own_codes, of,
+    AnswerRequest, ComparisonInput, Expectation, METHODS, Method, NewCeremony, Nothing,
+    Preparation, SetUp, channel, has_own_codes, of,
 };
 
 /// A typed code, cleaned of what people put between its characters or paste with it.

@@ -1,6 +1,6 @@
 //! Codes that are sent: each is bound to its challenge, and only its keyed hash is stored.
 
-use crate::factor::{Answer, Code, Expected, Expecting, Fit, Verdict};
+use crate::factor::{Answer, Code, ComparisonInput, Expectation, Fit, Verdict};
 use crate::model::challenge::Challenge;
 use crate::model::factor::Factor;
 use crate::model::notice::Channel;
@@ -132,7 +132,7 @@ impl SentCode {
 }
 
 /// The code that was sent, and why it counts.
-struct Expectation {
+struct SentCodeExpectation {
     sent: SentCode,
     stand: Stand,
 }
@@ -148,17 +148,17 @@ enum Stand {
 }
 
 /// Prepares the comparison with the code that was sent by `channel`.
-pub fn expect(expecting: Expecting<'_>, channel: Channel) -> Box<dyn Expected> {
+pub fn expect(expecting: ComparisonInput<'_>, channel: Channel) -> Box<dyn Expectation> {
     let stand = match expecting.candidates.into_iter().next() {
         Some(factor) => Stand::Factor(Box::new(factor)),
         None if expecting.by_policy => Stand::Policy,
         None => Stand::Gone,
     };
     let sent = SentCode::of(expecting.vault, expecting.challenge, channel);
-    Box::new(Expectation { sent, stand })
+    Box::new(SentCodeExpectation { sent, stand })
 }
 
-impl Expected for Expectation {
+impl Expectation for SentCodeExpectation {
     fn fit(&self, answer: &Answer, policy: &Policy, now: Time) -> Fit {
         Fit(vec![self.sent.fits(answer, policy, now).then_some(0)])
     }

@@ -5,7 +5,7 @@ use phonenumber::metadata::DATABASE;
 use phonenumber::{Metadata, Mode, Type};
 
 use crate::config::Settings;
-use crate::factor::{Expected, Expecting, Method, Prepared, SetUp, sent_code};
+use crate::factor::{ComparisonInput, Expectation, Method, Preparation, SetUp, sent_code};
 use crate::model::factor::Factor;
 use crate::model::kinds::FactorKind;
 use crate::model::notice::Channel;
@@ -27,13 +27,17 @@ impl Method for Texts {
         Some(Channel::Text)
     }
 
-    fn prepare(&self, set_up: &SetUp<'_>, factor: &mut Factor) -> crate::model::Result<Prepared> {
+    fn prepare(
+        &self,
+        set_up: &SetUp<'_>,
+        factor: &mut Factor,
+    ) -> crate::model::Result<Preparation> {
         let phone = Phone::typed(set_up.settings, set_up.phone.unwrap_or_default())?.0;
         factor.target = Some(phone.clone());
-        Ok(Prepared::code(SetupNeeds::Sms { phone }))
+        Ok(Preparation::code(SetupNeeds::Sms { phone }))
     }
 
-    fn expect(&self, expecting: Expecting<'_>) -> crate::model::Result<Box<dyn Expected>> {
+    fn expect(&self, expecting: ComparisonInput<'_>) -> crate::model::Result<Box<dyn Expectation>> {
         Ok(sent_code::expect(expecting, Channel::Text))
     }
 }

@@ -5,7 +5,9 @@ use base64::engine::general_purpose::STANDARD;
 use qrcode::{Color, QrCode};
 use totp_rs::{Builder, Totp};
 
-use crate::factor::{Answer, Code, Expected, Expecting, Fit, Method, Prepared, SetUp, Verdict};
+use crate::factor::{
+    Answer, Code, ComparisonInput, Expectation, Fit, Method, Preparation, SetUp, Verdict,
+};
 use crate::model::factor::Factor;
 use crate::model::kinds::{CodeSetKind, FactorKind};
 use crate::model::policy::Policy;
@@ -39,20 +41,20 @@ impl Method for AuthenticatorApp {
         Refusal::AuthenticatorNotConfigured
     }
 
-    fn prepare(&self, set_up: &SetUp<'_>, factor: &mut Factor) -> Result<Prepared> {
+    fn prepare(&self, set_up: &SetUp<'_>, factor: &mut Factor) -> Result<Preparation> {
         let secret = set_up.chance.totp_secret();
         let place = Place::factor_secret(factor.user_id, factor.id);
         let nonce = set_up.chance.nonce();
         factor.sealed_secret = Some(set_up.vault.seal(&place, nonce, secret.expose())?);
         let printed = provision(&secret, &set_up.settings.issuer_name, &set_up.user.email)?;
-        Ok(Prepared::code(SetupNeeds::Authenticator {
+        Ok(Preparation::code(SetupNeeds::Authenticator {
             secret: printed.secret,
             otpauth_url: printed.otpauth_url,
             qr_code: printed.qr_code,
         }))
     }
 
-    fn expect(&self, expecting: Expecting<'_>) -> Result<Box<dyn Expected>> {
+    fn expect(&self, expecting: ComparisonInput<'_>) -> Result<Box<dyn Expectation>> {
         let unseal = |factor| Authenticator::unseal(expecting.vault, factor);
         let all: Result<_> = expecting.candidates.into_iter().map(unseal).collect();
         Ok(Box::new(Authenticators(all?)))
@@ -62,7 +64,7 @@ impl Method for AuthenticatorApp {
 /// The authenticators of a user. One try covers them all.
 struct Authenticators(Vec<Authenticator>);
 
-impl Expected for Authenticators {
+impl Expectation for Authenticators {
     fn fit(&self, answer: &Answer, policy: &Policy, now: Time) -> Fit {
         let step = |one: &Authenticator| one.matching_step(answer.code()?, policy, now);
         Fit(self.0.iter().map(step).collect())

@@ -2,70 +2,18 @@
 
 use crate::app::Ctx;
 use crate::flow::operator::{Lister, list_users};
-use crate::flow::session::person;
-use crate::flow::{Act, fresh, password};
+use crate::flow::target::{self, Target, TargetAccount};
+use crate::flow::{Act, demand, fresh, password};
 use crate::model::audit::Event;
-use crate::model::factor::Factor;
 use crate::model::kinds::Role;
 use crate::model::notice::Message;
 use crate::model::session::Caller;
 use crate::model::source::Source;
-use crate::model::user::{PasswordHash, User, address_as_typed};
+use crate::model::user::{User, address_as_typed};
 use crate::model::{Refusal, Result, Secret, UserId};
 use crate::outcome::{Account, Page, Person};
 use crate::store::users::NewUser;
-use crate::store::{Tx, factors, limits, users};
-
-/// The account that a caller wants to act on.
-#[derive(Clone, Debug)]
-pub struct Target {
-    /// The user.
-    pub user: User,
-    /// The user's factors.
-    pub factors: Vec<Factor>,
-    /// Whether their organisation demands a second factor.
-    pub enforced: bool,
-}
-
-/// Finds the account with this number: the caller's own, or any account for an administrator.
-///
-/// # Errors
-/// Refuses everybody else, whether or not the account exists, and an unknown number.
-pub async fn target(ctx: &Ctx, caller: &Caller, number: i64) -> Result<Target> {
-    if number == caller.user.number {
-        return Ok(Target {
-            user: caller.user.clone(),
-            factors: caller.factors.clone(),
-            enforced: caller.enforced,
-        });
-    }
-    caller.judge_administrator()?;
-    ctx.read(move |tx| {
-        let user = users::by_number(tx, number)?.ok_or(Refusal::UnknownUser)?;
-        let factors = factors::of_user(tx, user.id)?;
-        let enforced = users::enforced(tx, &user)?;
-        Ok(Target {
-            user,
-            factors,
-            enforced,
-        })
-    })
-    .await
-}
-
-/// Checks the caller again inside the write, after slow work: the session must still be alive, with fresh
-/// proof if that is needed. For another user's account, the caller must still be an administrator.
-fn hold(tx: &mut Tx, act: &Act, caller: &Caller, own: bool, proof: bool) -> Result<()> {
-    let caller = match proof {
-        true => fresh::proved(tx, act, caller)?,
-        false => fresh::hold(tx, act, caller)?,
-    };
-    if !own {
-        caller.judge_administrator()?;
-        fresh::judge_for_others(act, &caller)?;
-    }
-    Ok(())
-}
+use crate::store::{Tx, limits, users};
 
 /// Which accounts to list.
 pub struct List {
@@ -99,7 +47,7 @@ pub async fn list(ctx: &Ctx, command: List) -> Result<Page<Account>> {
         (Role::Administrator, Some(key)) => part(named(ctx, key).await?, limit, offset),
         (Role::User, key) => {
             let asked = key.is_none_or(|key| key == address_as_typed(&caller.user.email));
-            let own = person(&caller.user, &caller.factors).while_enforced(caller.enforced);
+            let own = Person::of(&caller);
             part(asked.then_some(own), limit, offset)
         }
     };
@@ -117,9 +65,8 @@ async fn named(ctx: &Ctx, key: String) -> Result<Option<Person>> {
         let Some(user) = users::by_address(tx, &key)? else {
             return Ok(None);
         };
-        let factors = factors::of_user(tx, user.id)?;
-        let enforced = users::enforced(tx, &user)?;
-        Ok(Some(person(&user, &factors).while_enforced(enforced)))
+        let demanded = demand::now(tx, &user)?;
+        Ok(Some(Person::new(&user, demanded)))
     })
     .await
 }
@@ -135,13 +82,13 @@ fn part(found: Option<Person>, limit: i64, offset: i64) -> Page<Person> {
     }
 }
 
-/// Returns one account.
+/// Returns the account with this number: the caller's own, or any account for an administrator.
 ///
 /// # Errors
-/// As [`target`].
+/// Refuses everybody else, whether or not the account exists, and an unknown number.
 pub async fn get(ctx: &Ctx, caller: Caller, number: i64) -> Result<Account> {
-    let found = target(ctx, &caller, number).await?;
-    let person = person(&found.user, &found.factors).while_enforced(found.enforced);
+    let found = target::find(ctx, &caller, Target::Number(number)).await?;
+    let person = Person::new(&found.user, found.demanded());
     let first = ctx.read(users::first_administrator).await?;
     Ok(Account::new(person, first))
 }
@@ -175,25 +122,21 @@ pub async fn add(ctx: &Ctx, command: Add) -> Result<Account> {
         source,
     } = command;
     let act = Act::begin(ctx, source);
-    caller.judge_administrator()?;
-    fresh::judge_for_others(&act, &caller)?;
+    fresh::judge_administrator(&act, &caller)?;
     let name = judge_name(&name)?;
     let key = address_as_typed(&name);
-    password::judge_new(ctx, &act, &password, password::own_words(&name, &[])).await?;
+    let words = password::own_words(&name, &[]);
+    let password_hash = password::hash_new(ctx, &act, password, words).await?;
     let new = NewUser {
         id: ctx.chance.id(act.now),
         email: name,
         first_name: None,
         last_name: None,
         role: Role::User,
-        password_hash: ctx
-            .hasher
-            .of(act.source)
-            .hash(password, ctx.chance.salt())
-            .await?,
+        password_hash,
     };
     ctx.write(move |tx| {
-        hold(tx, &act, &caller, false, true)?;
+        fresh::judge_administrator(&act, &fresh::hold(tx, &act, &caller)?)?;
         let user = users::insert_named(tx, &new, &key, description.as_deref(), act.now)?
             .ok_or(Refusal::NameTaken)?;
         let actor = Some(caller.user.id);
@@ -201,8 +144,9 @@ pub async fn add(ctx: &Ctx, command: Add) -> Result<Account> {
         // The new user has no mailbox, so the notice goes to the administrator whose session this is.
         let name = user.email.clone();
         act.notify(tx, &caller.user, Message::UserAdded { name })?;
+        let demanded = demand::now(tx, &user)?;
         // The new user is not an administrator.
-        Ok(Account::new(person(&user, &[]), None))
+        Ok(Account::new(Person::new(&user, demanded), None))
     })
     .await
     .inspect(|_| ctx.nudge_courier())
@@ -239,7 +183,7 @@ pub struct Update {
 /// Changes an account. A new password ends the user's sessions, except the one that set it.
 ///
 /// # Errors
-/// As [`target`]. Also refuses a new password or a change to another user's account without fresh proof, and
+/// As [`get`]. Also refuses a new password or a change to another user's account without fresh proof, and
 /// a password that may not be set.
 pub async fn update(ctx: &Ctx, command: Update) -> Result<Account> {
     let Update {
@@ -250,8 +194,9 @@ pub async fn update(ctx: &Ctx, command: Update) -> Result<Account> {
         source,
     } = command;
     let act = Act::begin(ctx, source);
-    let user = target(ctx, &caller, number).await?.user;
-    let proof = password.is_some() || user.id != caller.user.id;
+    let target = Target::Number(number);
+    let TargetAccount { user, actor, .. } = target::find(ctx, &caller, target).await?;
+    let proof = password.is_some() || actor.is_some();
     if proof {
         fresh::judge(&act, &caller)?;
     }
@@ -259,32 +204,27 @@ pub async fn update(ctx: &Ctx, command: Update) -> Result<Account> {
         Some(password) => {
             let names = [&user.first_name, &user.last_name];
             let words = password::own_words(&user.email, &names);
-            password::judge_new(ctx, &act, &password, words).await?;
-            Some(
-                ctx.hasher
-                    .of(act.source)
-                    .hash(password, ctx.chance.salt())
-                    .await?,
-            )
+            Some(password::hash_new(ctx, &act, password, words).await?)
         }
         None => None,
     };
     let changed = ctx
         .write(move |tx| {
-            hold(tx, &act, &caller, user.id == caller.user.id, proof)?;
-            users::lock(tx, user.id)?;
+            let held = match proof {
+                true => fresh::proved(tx, &act, &caller)?,
+                false => fresh::hold(tx, &act, &caller)?,
+            };
+            let TargetAccount { user, actor, .. } = target::lock(tx, &act, &held, target)?;
             if let Some(hash) = &hash {
-                set_password(tx, &act, &caller, &user, hash)?;
+                let kept = actor.is_none().then_some(caller.session.id);
+                password::set(tx, &act, &user, hash, kept, actor)?;
             }
             if let Some(description) = &description {
                 users::set_description(tx, user.id, description)?;
-                let actor = Some(caller.user.id).filter(|actor| *actor != user.id);
                 act.audit_by(tx, user.id, actor, Event::UserUpdated, None)?;
             }
             let user = users::find(tx, user.id)?.ok_or(Refusal::UnknownUser)?;
-            let factors = factors::of_user(tx, user.id)?;
-            let enforced = users::enforced(tx, &user)?;
-            let person = person(&user, &factors).while_enforced(enforced);
+            let person = Person::new(&user, demand::now(tx, &user)?);
             Ok(Account::new(person, users::first_administrator(tx)?))
         })
         .await?;
@@ -292,38 +232,20 @@ pub async fn update(ctx: &Ctx, command: Update) -> Result<Account> {
     Ok(changed)
 }
 
-fn set_password(
-    tx: &mut Tx,
-    act: &Act,
-    caller: &Caller,
-    user: &User,
-    hash: &PasswordHash,
-) -> Result<()> {
-    let own = user.id == caller.user.id;
-    let kept = own.then_some(caller.session.id);
-    password::replace(tx, act, user.id, hash, kept)?;
-    let actor = Some(caller.user.id).filter(|_| !own);
-    act.audit_by(tx, user.id, actor, Event::PasswordSet, None)?;
-    let keys = password::keys_left(tx, act, user.id)?;
-    act.notify(tx, user, Message::PasswordSet { keys })
-}
-
 /// Deletes an account, with every row that has its id, except those of the audit trail.
 ///
 /// # Errors
-/// As [`target`]. Also refuses a caller without fresh proof, and to delete the last administrator.
+/// As [`get`]. Also refuses a caller without fresh proof, and to delete the last administrator.
 pub async fn delete(ctx: &Ctx, caller: Caller, number: i64, source: Source) -> Result<()> {
     let act = Act::begin(ctx, source);
-    let user = target(ctx, &caller, number).await?.user;
+    let target = Target::Number(number);
+    target::find(ctx, &caller, target).await?;
     fresh::judge(&act, &caller)?;
     ctx.write(move |tx| {
-        hold(tx, &act, &caller, user.id == caller.user.id, true)?;
-        // The user is read again, since the role may have changed. The lock waits for writes that add rows of
-        // theirs.
-        users::lock(tx, user.id)?;
-        let user = users::find(tx, user.id)?.ok_or(Refusal::UnknownUser)?;
-        let actor = Some(caller.user.id).filter(|actor| *actor != user.id);
-        remove(tx, &act, &user, actor)
+        let held = fresh::proved(tx, &act, &caller)?;
+        // The lock waits for writes that add rows of the user's.
+        let found = target::lock(tx, &act, &held, target)?;
+        remove(tx, &act, &found.user, found.actor)
     })
     .await
 }
@@ -333,14 +255,22 @@ pub async fn delete(ctx: &Ctx, caller: Caller, number: i64, source: Source) -> R
 /// # Errors
 /// Refuses to delete the last administrator.
 pub(super) fn remove(tx: &mut Tx, act: &Act, user: &User, actor: Option<UserId>) -> Result<()> {
-    match user.role {
-        Role::Administrator if users::other_administrators(tx, user.id)? == 0 => {
-            return Err(Refusal::LastAdministrator.into());
-        }
-        Role::Administrator | Role::User => {}
-    }
+    judge_not_last(tx, user)?;
     users::delete(tx, user.id)?;
     let hash = password::address_hash(&act.vault, &address_as_typed(&user.email));
     limits::reset_password_of_address(tx, &hash)?;
     act.audit_by(tx, user.id, actor, Event::UserDeleted, None)
+}
+
+/// Checks that the server has another administrator who can act, if the user, whose row is locked, is one.
+///
+/// # Errors
+/// Refuses the last administrator.
+pub(super) fn judge_not_last(tx: &mut Tx, user: &User) -> Result<()> {
+    match user.role {
+        Role::Administrator if users::other_administrators(tx, user.id)? == 0 => {
+            Err(Refusal::LastAdministrator.into())
+        }
+        Role::Administrator | Role::User => Ok(()),
+    }
 }

@@ -7,7 +7,7 @@ mod passkey;
 mod tries;
 
 use crate::app::Ctx;
-use crate::factor::{Answer, Expected, Fit, Verdict};
+use crate::factor::{Answer, Expectation, Fit, Verdict};
 use crate::flow::{Act, Question};
 use crate::model::audit::Event;
 use crate::model::factor::{Factor, FactorAttempts};
@@ -205,7 +205,7 @@ impl<E: Effect> Trial<E> {
     /// Takes a try for a right code, uses the challenge up and resets the method's counter, each row in one
     /// statement. Returns `false`, with nothing changed, if anything is against it. [`Try::take`] then finds
     /// the reason.
-    fn use_up_at_once(&self, tx: &mut Tx, expected: &dyn Expected, fit: &Fit) -> Result<bool> {
+    fn use_up_at_once(&self, tx: &mut Tx, expected: &dyn Expectation, fit: &Fit) -> Result<bool> {
         let (act, question) = (&self.act, &self.question);
         let method = question.challenge.kind;
         if in_session::Count::of(question, method).is_some() || !question.is_open(act) {

@@ -10,7 +10,7 @@ use crate::model::session::Caller;
 use crate::model::source::Source;
 use crate::model::user::User;
 use crate::model::{ApiKeyId, Refusal, Result};
-use crate::outcome::{KeyMade, KeyView, Page};
+use crate::outcome::{KeyView, NewKey, Page};
 use crate::store::{api_keys, forget, users};
 use crate::vault;
 
@@ -98,7 +98,7 @@ pub struct Make {
 /// # Errors
 /// Refuses a caller who may not manage keys, a lifetime out of bounds, and a key more than
 /// `api_keys_per_user`.
-pub async fn make(ctx: &Ctx, command: Make) -> Result<KeyMade> {
+pub async fn make(ctx: &Ctx, command: Make) -> Result<NewKey> {
     let act = Act::begin(ctx, command.source);
     let maker = command.caller.user.id;
     judge(&act, &command.caller)?;
@@ -146,7 +146,7 @@ pub async fn make(ctx: &Ctx, command: Make) -> Result<KeyMade> {
     })
     .await?;
     ctx.nudge_courier();
-    Ok(KeyMade { view: made, key })
+    Ok(NewKey { view: made, key })
 }
 
 pub(super) fn view(key: &ApiKey) -> KeyView {

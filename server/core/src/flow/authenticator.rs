@@ -2,15 +2,15 @@
 //! administrator.
 
 use crate::app::Ctx;
+use crate::flow::methods::{self, Change, Which};
 use crate::flow::setup::{self, By, Confirm};
-use crate::flow::toggle::{self, Target, Toggle, Which};
-use crate::flow::{Answer, accounts};
+use crate::flow::{Answer, Target, target};
 use crate::model::kinds::{CodeSetKind, FactorKind};
 use crate::model::reference::{Reference, ReferenceKind};
 use crate::model::session::Caller;
 use crate::model::source::Source;
 use crate::model::{Fault, Refusal, Result, Secret};
-use crate::outcome::{SetupBegun, SetupNeeds};
+use crate::outcome::{PendingSetup, SetupNeeds};
 
 /// Whose authenticator to set up, and whether it replaces the present one.
 pub struct Enable {
@@ -25,7 +25,7 @@ pub struct Enable {
 }
 
 /// What the person enters into an app, and what they keep.
-pub struct Enabled {
+pub struct NewAuthenticator {
     /// The reference to send with the proof.
     pub mfa_token: Secret<String>,
     /// The secret, in base32.
@@ -40,7 +40,7 @@ pub struct Enabled {
 ///
 /// # Errors
 /// As [`setup::begin`]. Also refuses another user's account to everybody but administrators.
-pub async fn enable(ctx: &Ctx, command: Enable) -> Result<Enabled> {
+pub async fn enable(ctx: &Ctx, command: Enable) -> Result<NewAuthenticator> {
     let begin = setup::Begin {
         caller: command.caller,
         target: Target::Number(command.number),
@@ -52,7 +52,7 @@ pub async fn enable(ctx: &Ctx, command: Enable) -> Result<Enabled> {
         replace: command.recreate,
         source: command.source,
     };
-    let SetupBegun {
+    let PendingSetup {
         mfa_token,
         needs,
         codes,
@@ -63,7 +63,7 @@ pub async fn enable(ctx: &Ctx, command: Enable) -> Result<Enabled> {
             secret,
             otpauth_url,
             ..
-        } => Ok(Enabled {
+        } => Ok(NewAuthenticator {
             mfa_token,
             secret,
             otpauth_url,
@@ -92,9 +92,9 @@ pub struct Accept {
 /// # Errors
 /// As [`setup::verify`]. Also refuses a reference of another account.
 pub async fn accept(ctx: &Ctx, command: Accept) -> Result<()> {
-    let target = accounts::target(ctx, &command.caller, command.number).await?;
+    let account = target::find(ctx, &command.caller, Target::Number(command.number)).await?;
     let reference = Reference::parse(ReferenceKind::Challenge, command.token.expose());
-    if reference.is_none_or(|reference| reference.user() != target.user.id) {
+    if reference.is_none_or(|reference| reference.user() != account.user.id) {
         return Err(Refusal::MfaTokenInvalid.into());
     }
     let verify = setup::Verify {
@@ -110,13 +110,13 @@ pub async fn accept(ctx: &Ctx, command: Accept) -> Result<()> {
 /// Removes the authenticators and the scratch codes of an account.
 ///
 /// # Errors
-/// As [`toggle::remove`].
+/// As [`methods::remove`].
 pub async fn disable(ctx: &Ctx, caller: Caller, number: i64, source: Source) -> Result<()> {
-    let command = Toggle {
+    let command = Change {
         caller,
         target: Target::Number(number),
         source,
     };
     let which = Which::Kind(FactorKind::Authenticator);
-    toggle::remove(ctx, command, which).await.map(|_left| ())
+    methods::remove(ctx, command, which).await.map(|_left| ())
 }

@@ -245,7 +245,7 @@ pub fn send(
         .ok_or(Refusal::MfaMethodUnavailable)?;
     delivery.judge(tx, act)?;
     let links = delivery.has_link(purpose);
-    let sent = challenges::Sent {
+    let sent = challenges::NewCode {
         kind,
         code_hash: sending.code_hash(&act.vault),
         link_hash: links.then(|| sending.link_hash()),

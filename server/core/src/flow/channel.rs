@@ -4,16 +4,16 @@
 use crate::app::Ctx;
 use crate::factor;
 use crate::factor::sms::Phone;
+use crate::flow::methods::{self, Change, Which};
 use crate::flow::setup::{self, Confirm};
-use crate::flow::toggle::{self, Target, Toggle};
-use crate::flow::{Act, sms};
-use crate::model::kinds::{FactorKind, FactorState, Role};
+use crate::flow::{Act, Target, sms};
+use crate::model::kinds::{FactorKind, FactorState};
 use crate::model::notice::Channel;
 use crate::model::session::Caller;
 use crate::model::source::Source;
 use crate::model::user::canonical_address;
 use crate::model::{Error, Refusal, Result};
-use crate::outcome::{FactorChanged, SetupBegun};
+use crate::outcome::{FactorChange, PendingSetup};
 
 /// Which method to turn on, and where its codes go.
 pub struct TurnOn {
@@ -31,13 +31,13 @@ pub struct TurnOn {
 
 /// The result of turning a method on.
 #[derive(Debug)]
-pub enum TurnedOn {
+pub enum TurnOnResult {
     /// The method is on.
-    On(FactorChanged),
+    On(FactorChange),
     /// A set-up has begun. Sign-in does not ask for the method before it is proved.
     Begun {
         /// What the person needs to prove it.
-        begun: Box<SetupBegun>,
+        begun: Box<PendingSetup>,
         /// Whether sign-in already asks for another method.
         asked: bool,
     },
@@ -47,9 +47,9 @@ pub enum TurnedOn {
 /// as proved.
 ///
 /// # Errors
-/// Refuses whatever [`toggle::enable_mailbox`] and [`setup::begin`] refuse, another address than the
+/// Refuses whatever [`methods::enable_mailbox`] and [`setup::begin`] refuse, another address than the
 /// account's own, and SMS without a number.
-pub async fn turn_on(ctx: &Ctx, command: TurnOn) -> Result<TurnedOn> {
+pub async fn turn_on(ctx: &Ctx, command: TurnOn) -> Result<TurnOnResult> {
     let act = Act::begin(ctx, command.source);
     let TurnOn {
         caller,
@@ -60,29 +60,29 @@ pub async fn turn_on(ctx: &Ctx, command: TurnOn) -> Result<TurnedOn> {
     } = command;
     judge_address(&caller, email.as_deref())?;
     let (method, number) = chosen(&act, &caller, method, phone.as_ref())?;
-    let own = |caller: &Caller| Toggle {
+    let own = |caller: &Caller| Change {
         caller: caller.clone(),
         target: Target::Own,
         source,
     };
     if factor::channel(method) == Some(Channel::Mail) {
-        let changed = toggle::enable_mailbox(ctx, own(&caller)).await?;
-        return Ok(TurnedOn::On(changed));
+        let changed = methods::enable_mailbox(ctx, own(&caller)).await?;
+        return Ok(TurnOnResult::On(changed));
     }
     let proved = |number: &String| is_proved(&caller, number);
     if number.as_ref().is_none_or(proved) {
-        match toggle::enable(ctx, own(&caller), method).await {
+        match methods::enable(ctx, own(&caller), method).await {
             Err(Error::Refused(Refusal::MfaMethodNotConfigured)) => {}
-            turned_on => return turned_on.map(TurnedOn::On),
+            turned_on => return turned_on.map(TurnOnResult::On),
         }
     }
     match begin(ctx, &caller, method, number, source).await {
         // Another call turned it on a moment ago.
         Err(Error::Refused(Refusal::MfaAlreadyEnabled)) => {
-            let changed = toggle::enable(ctx, own(&caller), method).await?;
-            Ok(TurnedOn::On(changed))
+            let changed = methods::enable(ctx, own(&caller), method).await?;
+            Ok(TurnOnResult::On(changed))
         }
-        begun => Ok(TurnedOn::Begun {
+        begun => Ok(TurnOnResult::Begun {
             begun: Box::new(begun?),
             asked: !caller.demanded().is_empty(),
         }),
@@ -117,7 +117,7 @@ async fn begin(
     method: FactorKind,
     number: Option<String>,
     source: Source,
-) -> Result<SetupBegun> {
+) -> Result<PendingSetup> {
     let begin = setup::Begin {
         caller: caller.clone(),
         target: Target::Own,
@@ -140,13 +140,11 @@ const FOREIGN: &str =
 /// Turns all methods of an account off. All factors stay proved.
 ///
 /// # Errors
-/// Refuses a caller who is not an administrator, and whatever [`toggle::pause`] refuses.
-pub async fn turn_off_profile(ctx: &Ctx, command: Toggle) -> Result<()> {
+/// Refuses a caller who is not an administrator, and whatever [`methods::pause`] refuses.
+pub async fn turn_off_profile(ctx: &Ctx, command: Change) -> Result<()> {
     // Even for their own number, the caller must be an administrator: the page is made for administrators.
-    if command.caller.user.role != Role::Administrator {
-        return Err(Refusal::Forbidden.into());
-    }
-    toggle::pause(ctx, command, toggle::Which::All).await?;
+    command.caller.judge_administrator()?;
+    methods::pause(ctx, command, Which::All).await?;
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use crate::factor;
 use crate::factor::sent_code::Sending;
-use crate::flow::{Act, MailOf, sms};
+use crate::flow::{Act, MailCause, sms};
 use crate::model::Result;
 use crate::model::challenge::Challenge;
 use crate::model::kinds::{AnswerKind, Purpose};
@@ -16,7 +16,7 @@ pub struct Delivery<'a> {
     pub channel: Channel,
     user: &'a User,
     to: &'a str,
-    whose: MailOf,
+    whose: MailCause,
 }
 
 impl<'a> Delivery<'a> {
@@ -38,7 +38,7 @@ impl<'a> Delivery<'a> {
             channel,
             user,
             to,
-            whose: MailOf::of(purpose),
+            whose: MailCause::of(purpose),
         })
     }
 

@@ -1,20 +1,25 @@
-//! The methods that sign-in asks a user for: those that are on, or what a policy demands.
+//! What sign-in asks of a user, read from the database.
 
 use crate::model::Result;
-use crate::model::factor::{Factor, demanded};
-use crate::model::kinds::FactorKind;
+use crate::model::demand::Demand;
+use crate::model::factor::Factor;
 use crate::model::user::User;
-use crate::store::{Tx, users};
+use crate::store::{Tx, factors, users};
 
-/// Returns the methods that sign-in accepts for this user. One of them must be proved. It is empty if a
-/// password is enough.
-///
-/// If the user's organisation demands a second factor and none is on, the proved mailbox is that factor. So
-/// enforcement locks nobody out, and a password alone cannot enrol a factor.
+/// Returns what sign-in asks of this user, whose factors were read already.
 ///
 /// # Errors
 /// Returns a fault if the database does not answer.
-pub fn methods(tx: &mut Tx, user: &User, factors: &[Factor]) -> Result<Vec<FactorKind>> {
+pub fn of(tx: &mut Tx, user: &User, factors: &[Factor]) -> Result<Demand> {
     let enforced = users::enforced(tx, user)?;
-    Ok(demanded(user, factors, enforced))
+    Ok(Demand::of(user, factors, enforced))
+}
+
+/// Does the same with the factors as they are now.
+///
+/// # Errors
+/// Returns a fault if the database does not answer.
+pub fn now(tx: &mut Tx, user: &User) -> Result<Demand> {
+    let factors = factors::of_user(tx, user.id)?;
+    of(tx, user, &factors)
 }

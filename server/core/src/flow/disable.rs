@@ -4,14 +4,15 @@ use crate::app::Ctx;
 use crate::factor::Answer;
 use crate::flow::answer::{Attempt, Effect, Terms, answer};
 use crate::flow::challenge::{self, Opening};
-use crate::flow::{Act, Question, password, sms, toggle};
+use crate::flow::methods::effects;
+use crate::flow::{Act, Question, password, sms};
 use crate::model::audit::Event;
 use crate::model::factor::{Factor, kinds_on};
 use crate::model::kinds::{AnswerKind, FactorKind, FactorState, Purpose};
 use crate::model::session::Caller;
 use crate::model::source::Source;
 use crate::model::{FactorId, Refusal, Result, Secret};
-use crate::outcome::{FactorChanged, Waiting};
+use crate::outcome::{FactorChange, WaitingChallenge};
 use crate::store::{Tx, factors, users};
 
 /// What to turn off, and the password typed again.
@@ -32,7 +33,7 @@ pub struct Begin {
 ///
 /// # Errors
 /// Refuses a method that is not on, the last one if a policy demands it, and a wrong password.
-pub async fn begin(ctx: &Ctx, command: Begin) -> Result<Waiting> {
+pub async fn begin(ctx: &Ctx, command: Begin) -> Result<WaitingChallenge> {
     let Begin {
         caller,
         method,
@@ -62,7 +63,7 @@ pub async fn begin(ctx: &Ctx, command: Begin) -> Result<Waiting> {
     });
     let sent = begun.await?;
     ctx.nudge_courier();
-    Ok(Waiting {
+    Ok(WaitingChallenge {
         mfa_token,
         method,
         sent,
@@ -86,7 +87,7 @@ fn judge(caller: &Caller, method: FactorKind, factor_id: Option<FactorId>) -> Re
     if !caller.factors.iter().any(goes) {
         return Err(Refusal::FactorNotFound.into());
     }
-    toggle::judge_last(caller.enforced, &caller.factors, goes)
+    effects::judge_last(caller.enforced, &caller.factors, goes)
 }
 
 /// Whether turning off this method, or this factor of it, removes `factor`.
@@ -112,7 +113,7 @@ pub struct Verify {
 ///
 /// # Errors
 /// Refuses a challenge that is over or of another session, and a wrong answer.
-pub async fn verify(ctx: &Ctx, command: Verify) -> Result<(FactorChanged, Option<u32>)> {
+pub async fn verify(ctx: &Ctx, command: Verify) -> Result<(FactorChange, Option<u32>)> {
     let act = Act::begin(ctx, command.source);
     let purpose = Purpose::Disable;
     let token = &command.mfa_token;
@@ -141,7 +142,7 @@ pub async fn verify(ctx: &Ctx, command: Verify) -> Result<(FactorChanged, Option
 struct TurnOff;
 
 impl Effect for TurnOff {
-    type Outcome = FactorChanged;
+    type Outcome = FactorChange;
 
     const NOTIFIES: bool = true;
 
@@ -156,12 +157,12 @@ impl Effect for TurnOff {
         act: &Act,
         question: &Question,
         _method: AnswerKind,
-    ) -> Result<FactorChanged> {
+    ) -> Result<FactorChange> {
         turn_off(tx, act, question)
     }
 }
 
-fn turn_off(tx: &mut Tx, act: &Act, question: &Question) -> Result<FactorChanged> {
+fn turn_off(tx: &mut Tx, act: &Act, question: &Question) -> Result<FactorChange> {
     let method = question.challenge.kind.method();
     let (user_id, method) = (
         question.user.id,
@@ -174,9 +175,9 @@ fn turn_off(tx: &mut Tx, act: &Act, question: &Question) -> Result<FactorChanged
     if !standing.iter().any(goes) {
         return Err(Refusal::MfaMethodNotEnabled.into());
     }
-    toggle::judge_last(users::enforced(tx, &question.user)?, &standing, goes)?;
-    let left = toggle::removed(tx, act, &question.user, None, &standing, goes)?;
-    Ok(FactorChanged {
+    effects::judge_last(users::enforced(tx, &question.user)?, &standing, goes)?;
+    let left = effects::remove(tx, act, &question.user, None, &standing, goes)?;
+    Ok(FactorChange {
         method,
         methods: kinds_on(&left),
         at: act.now,

@@ -5,9 +5,7 @@ use crate::app::Ctx;
 use crate::factor::{Code, sent_code};
 use crate::flow::act::HOUR;
 use crate::flow::answer::in_session::{self, Count};
-use crate::flow::registration::mail_is_left;
-use crate::flow::session::person;
-use crate::flow::{Act, MailOf, fresh, password};
+use crate::flow::{Act, MailCause, fresh, password};
 use crate::model::audit::Event;
 use crate::model::email_change::{EmailChange, EmailUndo};
 use crate::model::kinds::FactorKind;
@@ -15,13 +13,11 @@ use crate::model::notice::{Message, masked};
 use crate::model::reference::{Reference, ReferenceKind};
 use crate::model::session::Caller;
 use crate::model::source::Source;
-use crate::model::user::{User, canonical_address};
-use crate::model::{
-    EmailChangeId, EmailUndoId, Error, Refusal, Result, Secret, SessionId, Time, UserId,
-};
+use crate::model::user::{User, judge_address};
+use crate::model::{EmailChangeId, EmailUndoId, Error, Refusal, Result, Secret, Time, UserId};
 use crate::outcome::Person;
 use crate::store::limits::Limit;
-use crate::store::{Tx, challenges, email_changes, email_undos, password_resets, sessions, users};
+use crate::store::{Tx, email_changes, email_undos, users};
 use crate::vault;
 
 /// How long the code works.
@@ -49,7 +45,7 @@ pub struct Begin {
 
 /// What a request needs from outside its write.
 #[derive(Clone)]
-struct Drawn {
+struct DrawnValues {
     id: EmailChangeId,
     code: Secret<String>,
     nothing: Secret<[u8; 32]>,
@@ -69,22 +65,16 @@ pub async fn begin(ctx: &Ctx, command: Begin) -> Result<()> {
         source,
     } = command;
     let act = Act::begin(ctx, source);
-    // While no method is on, the password is the proof.
-    if caller.factor_on() {
-        fresh::judge(&act, &caller)?;
-    }
-    let address = judge_address(&caller.user, &email)?;
-    let drawn = Drawn {
+    fresh::judge_beside_password(&act, &caller)?;
+    let address = judge_new_address(&caller.user, &email)?;
+    let drawn = DrawnValues {
         id: ctx.chance.id(act.now),
         code: ctx.chance.code(act.policy().code_digits),
         nothing: ctx.chance.secret(),
     };
     let user = caller.user.clone();
     password::confirmed(ctx, &act, &user, password, move |tx, act| {
-        let caller = fresh::hold(tx, act, &caller)?;
-        if caller.factor_on() {
-            fresh::judge(act, &caller)?;
-        }
+        let caller = fresh::proved_beside_password(tx, act, &caller)?;
         mail(tx, act, &caller, &address, &drawn)
     })
     .await?;
@@ -93,26 +83,24 @@ pub async fn begin(ctx: &Ctx, command: Begin) -> Result<()> {
 }
 
 /// Returns the canonical form of a new address.
-fn judge_address(user: &User, typed: &str) -> Result<String> {
+fn judge_new_address(user: &User, typed: &str) -> Result<String> {
     let refuse = |sentence: &'static str| Err(Refusal::field("email", sentence).into());
     if !user.mailbox {
         return refuse("This account signs in with a name, so it has no address to change.");
     }
-    match canonical_address(typed) {
-        None => refuse("This must be an e-mail address, such as alice@example.com."),
-        Some(address) if address == user.email => {
-            refuse("This is the address of the account already.")
-        }
-        Some(address) => Ok(address),
+    let address = judge_address(typed)?;
+    match address == user.email {
+        true => refuse("This is the address of the account already."),
+        false => Ok(address),
     }
 }
 
 /// Counts the request, and mails if the address has a mail left.
-fn mail(tx: &mut Tx, act: &Act, caller: &Caller, address: &str, drawn: &Drawn) -> Result<()> {
+fn mail(tx: &mut Tx, act: &Act, caller: &Caller, address: &str, drawn: &DrawnValues) -> Result<()> {
     let user_id = caller.user.id;
-    act.count_mail_call(tx, user_id, MailOf::NewAddress)?;
+    act.count_mail_call(tx, user_id, MailCause::NewAddress)?;
     act.count_new_address(tx, user_id)?;
-    if !mail_is_left(tx, act, address, MAILS, MailOf::NewAddress)? {
+    if !act.take_mail_to(tx, address, MAILS, MailCause::NewAddress)? {
         // The last mail to this address still works, and the answer is the same.
         email_changes::end_of_others(tx, user_id, address, act.now)?;
         return act.audit(tx, user_id, Event::Limited, Some("new address mails"));
@@ -122,7 +110,13 @@ fn mail(tx: &mut Tx, act: &Act, caller: &Caller, address: &str, drawn: &Drawn) -
 
 /// Stores the request and queues its mail. A taken address gets a mail that says so, and no code is right for it: each
 /// statement runs for both. Both letters have the same word, since users can read the words of their letters.
-fn remember(tx: &mut Tx, act: &Act, caller: &Caller, address: &str, drawn: &Drawn) -> Result<()> {
+fn remember(
+    tx: &mut Tx,
+    act: &Act,
+    caller: &Caller,
+    address: &str,
+    drawn: &DrawnValues,
+) -> Result<()> {
     let user_id = caller.user.id;
     let taken = users::address_taken(tx, address, user_id, act.now)?;
     let right = sent_code::hash(&act.vault, drawn.id.as_bytes(), &drawn.code);
@@ -190,7 +184,7 @@ pub async fn verify(ctx: &Ctx, command: Verify) -> Result<Person> {
             let mut caller = fresh::hold(tx, &act, &caller)?;
             let change = prove(tx, &act, &caller, &code)?;
             caller.user = replace(tx, &act, &caller, &change, &link)?;
-            Ok(person(&caller.user, &caller.factors).while_enforced(caller.enforced))
+            Ok(Person::of(&caller))
         })
         .await
     };
@@ -262,7 +256,7 @@ fn replace(
         consumed_at: None,
     };
     email_undos::insert(tx, &undo)?;
-    end_what_waits(tx, act, before.id, Some(caller.session.id))?;
+    password::end_what_waits(tx, act, before.id, Some(caller.session.id))?;
     let told = masked(&change.address);
     act.audit(tx, before.id, Event::EmailChanged, Some(&told))?;
     tell_old(tx, act, &undo, link, told)?;
@@ -289,23 +283,6 @@ fn tell_old(tx: &mut Tx, act: &Act, undo: &EmailUndo, link: &Link, told: String)
         minutes: UNDO_SECONDS / 60,
     };
     act.post(tx, undo.user_id, &undo.old_address, message, UNDO_SECONDS)
-}
-
-/// Ends what waits for an answer to a mail to the address of before, and the sessions except `kept`.
-///
-/// # Errors
-/// Returns a fault if the database does not answer.
-pub(super) fn end_what_waits(
-    tx: &mut Tx,
-    act: &Act,
-    user: UserId,
-    kept: Option<SessionId>,
-) -> Result<()> {
-    // Challenges come first, for the same reason as with a new password.
-    challenges::end_all(tx, user, act.now)?;
-    password_resets::end(tx, user, act.now)?;
-    email_changes::end(tx, user, act.now)?;
-    sessions::end_others(tx, user, kept, act.now)
 }
 
 /// Ends a request that was found to be expired, so that it stays expired if the clock goes back.

@@ -1,7 +1,6 @@
 //! The way back from a changed address: the link in the mail to the old one restores it, and opens nothing.
 
 use crate::app::Ctx;
-use crate::flow::email_change::end_what_waits;
 use crate::flow::{Act, password};
 use crate::model::audit::Event;
 use crate::model::email_change::EmailUndo;
@@ -74,7 +73,7 @@ fn restore(tx: &mut Tx, act: &Act, undo: &EmailUndo) -> Result<()> {
         return Err(Fault::bug(anyhow::anyhow!("a good link could not be used up")).into());
     }
     email_undos::end_later(tx, undo, act.now)?;
-    end_what_waits(tx, act, user.id, None)?;
+    password::end_what_waits(tx, act, user.id, None)?;
     let factors = factors::of_user(tx, user.id)?;
     let late = added_since(tx, undo, &factors)?;
     let codes = stop_codes_by_mail(tx, act, undo, &factors)?;

@@ -1,12 +1,11 @@
 //! Fresh proof: what the caller's own session needs for acts that change who can sign in, in every API (NIST
 //! SP 800-63B-4 §4.1.2).
 
-use crate::flow::{Act, demand};
+use crate::flow::{Act, session};
 use crate::model::factor::Factor;
 use crate::model::session::{Caller, Session};
-use crate::model::user::User;
 use crate::model::{Refusal, Result};
-use crate::store::{Tx, factors, sessions, users};
+use crate::store::{Tx, sessions, users};
 
 /// Checks that the caller's session has fresh proof: a second step if sign-in asks for one, otherwise the
 /// password, at most `fresh_for_factors_seconds` ago.
@@ -32,28 +31,40 @@ pub fn judge_for_others(act: &Act, caller: &Caller) -> Result<()> {
     judge(act, caller)
 }
 
+/// Checks that the caller may act on other users' accounts: an administrator of the server with fresh proof.
+///
+/// # Errors
+/// Refuses everybody else, and as [`judge_for_others`].
+pub fn judge_administrator(act: &Act, caller: &Caller) -> Result<()> {
+    caller.judge_administrator()?;
+    judge_for_others(act, caller)
+}
+
+/// Does what [`judge`] does, for acts that ask for the password as well. While sign-in asks for no second step,
+/// that password is the proof.
+///
+/// # Errors
+/// As [`judge`].
+pub fn judge_beside_password(act: &Act, caller: &Caller) -> Result<()> {
+    match caller.factor_on() {
+        true => judge(act, caller),
+        false => Ok(()),
+    }
+}
+
 /// Locks the caller's account until the write ends, and reads it again. So a factor that was turned on
 /// meanwhile, or a session that ended, counts.
 ///
 /// # Errors
 /// Refuses a session that has ended.
 pub fn hold(tx: &mut Tx, act: &Act, caller: &Caller) -> Result<Caller> {
-    let invalid = || Refusal::TokenInvalid { sent: true };
-    let user_id = caller.user.id;
-    users::lock(tx, user_id)?;
-    let session = sessions::find(tx, user_id, caller.session.id)?.ok_or_else(invalid)?;
-    session.judge(act.policy(), act.now)?;
-    let user = users::find(tx, user_id)?
-        .filter(User::active)
-        .ok_or_else(invalid)?;
-    let factors = factors::of_user(tx, user_id)?;
-    let enforced = users::enforced(tx, &user)?;
-    Ok(Caller {
-        user,
-        session,
-        factors,
-        enforced,
-    })
+    users::lock(tx, caller.user.id)?;
+    session::read_caller(
+        tx,
+        act.policy(),
+        act.now,
+        (caller.user.id, caller.session.id),
+    )
 }
 
 /// Does what [`hold`] and [`judge`] do.
@@ -63,6 +74,16 @@ pub fn hold(tx: &mut Tx, act: &Act, caller: &Caller) -> Result<Caller> {
 pub fn proved(tx: &mut Tx, act: &Act, caller: &Caller) -> Result<Caller> {
     let caller = hold(tx, act, caller)?;
     judge(act, &caller)?;
+    Ok(caller)
+}
+
+/// Does what [`hold`] and [`judge_beside_password`] do.
+///
+/// # Errors
+/// As [`hold`] and [`judge_beside_password`].
+pub fn proved_beside_password(tx: &mut Tx, act: &Act, caller: &Caller) -> Result<Caller> {
+    let caller = hold(tx, act, caller)?;
+    judge_beside_password(act, &caller)?;
     Ok(caller)
 }
 
@@ -114,13 +135,4 @@ pub fn trusted(act: &Act, session: &Session, factors: &[Factor]) -> Vec<Factor> 
         session.trusts(begun, added, policy.fresh_for_factors_seconds, act.now)
     };
     factors.iter().filter(trusts).cloned().collect()
-}
-
-/// Returns the methods that sign-in accepts for this user, as the write sees them.
-///
-/// # Errors
-/// Returns a fault if the database does not answer.
-pub fn demanded_now(tx: &mut Tx, user: &User) -> Result<Vec<crate::model::kinds::FactorKind>> {
-    let factors = factors::of_user(tx, user.id)?;
-    demand::methods(tx, user, &factors)
 }

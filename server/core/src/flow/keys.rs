@@ -4,7 +4,7 @@
 use crate::app::Ctx;
 use crate::model::{FactorId, NoticeId, Result, UserId};
 use crate::store::notices;
-use crate::store::sealed::{self, Held};
+use crate::store::sealed::{self, SealedCounts};
 use crate::vault::Place;
 
 /// How many values one write seals again. With more, other writes would wait too long.
@@ -25,11 +25,11 @@ pub struct Progress {
 
 /// What happened to the older sealing keys.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Retired {
+pub struct OlderKeys {
     /// The ids of the retired keys.
-    pub gone: Vec<String>,
+    pub retired: Vec<String>,
     /// The keys that are still needed, and what they seal.
-    pub held: Vec<(String, Held)>,
+    pub needed: Vec<(String, SealedCounts)>,
 }
 
 /// Seals with the newest key what older keys sealed, in batches, and calls `told` after each. If it is
@@ -121,14 +121,16 @@ pub fn seconds_to_retire(ctx: &Ctx) -> u32 {
 ///
 /// # Errors
 /// Returns a fault if the key file or the database cannot be changed.
-pub async fn retire(ctx: &Ctx) -> Result<Retired> {
+pub async fn retire(ctx: &Ctx) -> Result<OlderKeys> {
     let (older, _) = ctx.vault.older_sealing();
-    let mut retired = Retired::default();
+    let mut keys = OlderKeys::default();
     for id in older {
         let beginning = ctx.vault.sealed_beginning(&id)?;
-        let held = ctx.read(move |tx| sealed::held(tx, &beginning)).await?;
-        if held != Held::default() {
-            retired.held.push((id, held));
+        let counts = ctx
+            .read(move |tx| sealed::counts_of_key(tx, &beginning))
+            .await?;
+        if counts != SealedCounts::default() {
+            keys.needed.push((id, counts));
             continue;
         }
         // The file comes first. The next start cleans up the database, but cannot do without a key that the
@@ -137,7 +139,7 @@ pub async fn retire(ctx: &Ctx) -> Result<Retired> {
         let gone = id.clone();
         ctx.write(move |tx| notices::forget_canary(tx, &gone))
             .await?;
-        retired.gone.push(id);
+        keys.retired.push(id);
     }
-    Ok(retired)
+    Ok(keys)
 }

@@ -7,7 +7,7 @@ use crate::model::audit::Event;
 use crate::model::reference::{Reference, ReferenceKind};
 use crate::model::source::Source;
 use crate::model::{Refusal, Result, Secret, Time};
-use crate::outcome::LinkOpened;
+use crate::outcome::LinkView;
 use crate::store::challenges;
 
 /// Seconds after an opening in which opening the link again writes nothing. A person or a mail scanner may
@@ -20,14 +20,14 @@ const SAME_OPENING: u32 = 60;
 ///
 /// # Errors
 /// Refuses a link that is unknown, replaced or expired, and one whose challenge is over.
-pub async fn open(ctx: &Ctx, token: Secret<String>, source: Source) -> Result<LinkOpened> {
+pub async fn open(ctx: &Ctx, token: Secret<String>, source: Source) -> Result<LinkView> {
     let act = Act::begin(ctx, source);
     let link = Reference::parse_pasted(ReferenceKind::MagicLink, token.expose())
         .ok_or(Refusal::MfaTokenInvalid)?;
     let question = challenge::find_by_link(ctx, &act, &link).await?;
     let digits = act.policy().code_digits;
     let sending = Sending::new(&act.vault, question.challenge.id, link.secret, digits);
-    let opened = LinkOpened {
+    let opened = LinkView {
         code: sending.code,
         purpose: question.challenge.purpose,
         asked_at: question

@@ -9,13 +9,14 @@ use crate::flow::challenge::{self, Opening};
 use crate::flow::delivery::Delivery;
 use crate::flow::{Act, Question, demand, password, session, sms};
 use crate::model::audit::Event;
+use crate::model::demand::Demand;
 use crate::model::factor::{Factor, ORDER, primary};
 use crate::model::kinds::{AnswerKind, CodeSetKind, FactorKind, Purpose};
 use crate::model::session::Proof;
 use crate::model::source::Source;
 use crate::model::user::User;
 use crate::model::{Refusal, Result, Secret, UserId};
-use crate::outcome::{LoggedIn, MfaRequired, SignedIn};
+use crate::outcome::{LoginResult, Person, SessionTokens, SignInChallenge};
 use crate::store::{Tx, factors};
 
 mod switch;
@@ -24,7 +25,7 @@ pub use switch::{Switch, switch};
 
 /// What an API supports of a second step.
 #[derive(Clone, Copy, Debug)]
-pub struct Carries {
+pub struct SecondStepSupport {
     /// The methods that its requests can carry.
     pub methods: &'static [FactorKind],
     /// Whether a code is sent when the sign-in begins. If not, the client asks for it.
@@ -38,21 +39,20 @@ pub struct Begin {
     /// The password, as typed.
     pub password: Secret<String>,
     /// What the API supports.
-    pub carries: Carries,
+    pub carries: SecondStepSupport,
     /// The address that the call came from.
     pub source: Source,
 }
 
 /// What the write after a right password did.
 enum FirstStep {
-    Done(Box<session::OpenSession>),
+    Done(Box<session::UnsignedSession>),
     Challenge(Box<SecondStep>),
 }
 
 struct SecondStep {
     user: User,
-    factors: Vec<Factor>,
-    methods: Vec<FactorKind>,
+    demanded: Demand,
     method: AnswerKind,
     opened: challenge::NewChallenge,
 }
@@ -70,23 +70,24 @@ impl Drafts {
         tx: &mut Tx,
         act: &Act,
         user: User,
-        carries: Carries,
+        carries: SecondStepSupport,
     ) -> Result<FirstStep> {
         let factors = factors::of_user(tx, user.id)?;
-        let methods = demand::methods(tx, &user, &factors)?;
-        if methods.is_empty() {
-            let opened = self.session.open(tx, act, user, factors, Proof::Password)?;
+        let demanded = demand::of(tx, &user, &factors)?;
+        if demanded.is_empty() {
+            let opened = self
+                .session
+                .open(tx, act, user, &factors, Proof::Password)?;
             return Ok(FirstStep::Done(Box::new(opened)));
         }
         let purpose = Purpose::Login;
-        let method = first_method(tx, act, &user, &factors, &methods, carries, purpose)?;
+        let method = first_method(tx, act, &user, &factors, &demanded, carries, purpose)?;
         let opening = opening(act, method, &factors, carries);
         let opened = self.challenge.open(tx, act, &user, &opening)?;
         act.audit(tx, user.id, Event::ChallengeBegun, Some(method.as_str()))?;
         Ok(FirstStep::Challenge(Box::new(SecondStep {
             user,
-            factors,
-            methods,
+            demanded,
             method,
             opened,
         })))
@@ -97,7 +98,7 @@ impl Drafts {
 ///
 /// # Errors
 /// Refuses an unknown name, a wrong password and a disabled account, all with the same answer.
-pub async fn begin(ctx: &Ctx, command: Begin) -> Result<LoggedIn> {
+pub async fn begin(ctx: &Ctx, command: Begin) -> Result<LoginResult> {
     let act = Act::begin(ctx, command.source);
     let checked = Arc::new(password::check(ctx, &act, &command.name, command.password).await?);
     let drafts = Drafts {
@@ -121,17 +122,17 @@ pub async fn begin(ctx: &Ctx, command: Begin) -> Result<LoggedIn> {
     match step {
         FirstStep::Done(opened) => {
             let signed_in = drafts.session.sign(&act, &opened)?;
-            Ok(LoggedIn::Session(Box::new(signed_in)))
+            Ok(LoginResult::Session(Box::new(signed_in)))
         }
         FirstStep::Challenge(second) => {
             ctx.nudge_courier();
-            Ok(LoggedIn::Challenge(Box::new(MfaRequired {
+            Ok(LoginResult::Challenge(Box::new(SignInChallenge {
                 mfa_token: drafts.challenge.token(second.user.id),
                 method: second.method,
-                methods: second.methods,
+                methods: second.demanded.to_vec(),
                 unsent: second.opened.unsent,
                 expires_at: second.opened.expires_at,
-                person: session::person(&second.user, &second.factors).while_enforced(true),
+                person: Person::new(&second.user, second.demanded),
             })))
         }
     }
@@ -147,7 +148,7 @@ pub(super) fn first_method(
     user: &User,
     factors: &[Factor],
     demanded: &[FactorKind],
-    carries: Carries,
+    carries: SecondStepSupport,
     purpose: Purpose,
 ) -> Result<AnswerKind> {
     let chosen = primary(factors).map(|factor| factor.kind);
@@ -175,7 +176,7 @@ pub(super) fn first_method(
     Ok(second.unwrap_or(AnswerKind::CodeSet(CodeSetKind::Recovery)))
 }
 
-fn opening(act: &Act, kind: AnswerKind, factors: &[Factor], carries: Carries) -> Opening {
+fn opening(act: &Act, kind: AnswerKind, factors: &[Factor], carries: SecondStepSupport) -> Opening {
     Opening {
         phone: sms::phone_on(factors),
         sends: carries.sends,
@@ -202,7 +203,7 @@ pub struct Verify {
 ///
 /// # Errors
 /// Refuses a challenge that is over, and a wrong answer.
-pub async fn verify(ctx: &Ctx, command: Verify) -> Result<SignedIn> {
+pub async fn verify(ctx: &Ctx, command: Verify) -> Result<SessionTokens> {
     let act = Act::begin(ctx, command.source);
     let (token, purpose) = (&command.mfa_token, Purpose::Login);
     let found = challenge::find_to_answer(ctx, &act, token, purpose, &command.answer).await?;
@@ -229,7 +230,7 @@ pub async fn verify(ctx: &Ctx, command: Verify) -> Result<SignedIn> {
         draft: draft.clone(),
     };
     let right = answer(ctx, &act, attempt, sign_in).await?;
-    Ok(SignedIn {
+    Ok(SessionTokens {
         recovery_codes_remaining: right.codes_left,
         ..draft.sign(&act, &right.outcome)?
     })
@@ -243,7 +244,7 @@ async fn enter(
     question: &Question,
     answer: &Answer,
     draft: &session::Draft,
-) -> Result<Option<session::OpenSession>> {
+) -> Result<Option<session::UnsignedSession>> {
     let of_app = question.challenge.kind == FactorKind::Authenticator.into();
     // A counter that does not exist yet is made by the longer way.
     let counted = question.counters.contains(&question.attempts);
@@ -271,7 +272,7 @@ struct SignIn {
 }
 
 impl Effect for SignIn {
-    type Outcome = session::OpenSession;
+    type Outcome = session::UnsignedSession;
 
     const NOTIFIES: bool = false;
 
@@ -285,12 +286,12 @@ impl Effect for SignIn {
         act: &Act,
         question: &Question,
         method: AnswerKind,
-    ) -> Result<session::OpenSession> {
+    ) -> Result<session::UnsignedSession> {
         if question.has_stopped_methods(act) {
             lift_stops(tx, act, question.user.id)?;
         }
         let proof = Proof::PasswordAnd(method);
-        let (user, factors) = (question.user.clone(), question.factors.clone());
+        let (user, factors) = (question.user.clone(), &question.factors);
         self.draft.open(tx, act, user, factors, proof)
     }
 }

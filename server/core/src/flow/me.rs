@@ -2,11 +2,10 @@
 //! delete it.
 
 use crate::app::Ctx;
-use crate::flow::session::{person, view_of};
+use crate::flow::session::view_of;
 use crate::flow::{Act, accounts, api_keys, fresh, password};
 use crate::model::audit::Event;
 use crate::model::kinds::CodeSetKind;
-use crate::model::notice::Message;
 use crate::model::session::{Caller, Session};
 use crate::model::source::Source;
 use crate::model::{AuditId, Error, Refusal, Result, Secret, SessionId};
@@ -40,31 +39,19 @@ pub async fn change_password(ctx: &Ctx, command: ChangePassword) -> Result<()> {
         source,
     } = command;
     let act = Act::begin(ctx, source);
-    // While no method is on, the old password is the proof.
-    if caller.factor_on() {
-        fresh::judge(&act, &caller)?;
-    }
+    fresh::judge_beside_password(&act, &caller)?;
     let named = |error: Error| password::under("newPassword", error);
     password::judge_length(ctx, &new).map_err(named)?;
     let user = caller.user.clone();
     // First, so that nothing is hashed while a wait lasts.
     let checked = password::check(ctx, &act, &user.email, old).await?;
     let words = password::own_words(&user.email, &[&user.first_name, &user.last_name]);
-    password::judge_new(ctx, &act, &new, words)
-        .await
-        .map_err(named)?;
-    let hasher = ctx.hasher.of(act.source);
-    let hash = hasher.hash(new, ctx.chance.salt()).await?;
+    let hash = password::hash_new(ctx, &act, new, words).await;
+    let hash = hash.map_err(named)?;
     password::confirm(ctx, &act, checked, move |tx, act| {
-        let caller = fresh::hold(tx, act, &caller)?;
-        if caller.factor_on() {
-            fresh::judge(act, &caller)?;
-        }
-        password::replace(tx, act, caller.user.id, &hash, Some(caller.session.id))?;
-        fresh::keep_password(tx, act, &caller)?;
-        act.audit(tx, caller.user.id, Event::PasswordSet, None)?;
-        let keys = password::keys_left(tx, act, caller.user.id)?;
-        act.notify(tx, &caller.user, Message::PasswordSet { keys })
+        let caller = fresh::proved_beside_password(tx, act, &caller)?;
+        password::set(tx, act, &caller.user, &hash, Some(caller.session.id), None)?;
+        fresh::keep_password(tx, act, &caller)
     })
     .await?;
     ctx.nudge_courier();
@@ -101,7 +88,7 @@ pub async fn rename(ctx: &Ctx, command: Rename) -> Result<Person> {
         let (first, last) = (user.first_name.as_deref(), user.last_name.as_deref());
         users::set_names(tx, user.id, first, last)?;
         act.audit(tx, user.id, Event::UserUpdated, Some("names"))?;
-        Ok(person(user, &caller.factors).while_enforced(caller.enforced))
+        Ok(Person::of(&caller))
     })
     .await
 }
@@ -127,15 +114,10 @@ pub async fn delete(ctx: &Ctx, command: Delete) -> Result<()> {
         source,
     } = command;
     let act = Act::begin(ctx, source);
-    if caller.factor_on() {
-        fresh::judge(&act, &caller)?;
-    }
+    fresh::judge_beside_password(&act, &caller)?;
     let user = caller.user.clone();
     password::confirmed(ctx, &act, &user, password, move |tx, act| {
-        let caller = fresh::hold(tx, act, &caller)?;
-        if caller.factor_on() {
-            fresh::judge(act, &caller)?;
-        }
+        let caller = fresh::proved_beside_password(tx, act, &caller)?;
         accounts::remove(tx, act, &caller.user, None)
     })
     .await
@@ -161,7 +143,7 @@ pub async fn export(ctx: &Ctx, caller: Caller) -> Result<Export> {
         let keys = export::api_keys(tx, user.id)?;
         Ok(Export {
             at: act.now,
-            person: person(user, &caller.factors).while_enforced(caller.enforced),
+            person: Person::of(&caller),
             organisation,
             password_changes: user.password_changes,
             email_change: email_changes::find(tx, user.id)?,

@@ -32,8 +32,9 @@ pub mod session;
 pub mod setup;
 pub mod sms;
 pub mod step_up;
-pub mod toggle;
+mod target;
 
 pub use crate::factor::Answer;
-pub use act::{Act, MailOf};
+pub use act::{Act, MailCause};
 use question::Question;
+pub use target::Target;

@@ -3,22 +3,19 @@
 use crate::app::Ctx;
 use crate::factor::totp;
 use crate::flow::api_keys::ApiKeyCaller;
-use crate::flow::session::person;
-use crate::flow::{Act, accounts, password};
+use crate::flow::methods::effects;
+use crate::flow::{Act, accounts, demand, password};
 use crate::model::audit::Event;
 use crate::model::factor::Factor;
 use crate::model::kinds::{OrganisationRole, Role};
 use crate::model::notice::Message;
 use crate::model::session::Caller;
 use crate::model::source::Source;
-use crate::model::user::{User, address_as_typed, canonical_address};
+use crate::model::user::{User, address_as_typed, address_taken, judge_address};
 use crate::model::{OrganisationId, Refusal, Result, Secret};
 use crate::outcome::{Page, Person, UserEntry, UserOverview};
 use crate::store::users::NewUser;
-use crate::store::{Tx, challenges, code_sets, factors, limits, organisations, sessions, users};
-
-/// The sentence about an address that has an account.
-const TAKEN: &str = "This address has an account already.";
+use crate::store::{Tx, challenges, factors, limits, organisations, sessions, users};
 
 /// Who lists users.
 pub enum Lister {
@@ -37,32 +34,17 @@ pub async fn list_users(ctx: &Ctx, who: Lister, limit: i64, offset: i64) -> Resu
         Lister::User(caller) => caller.judge_administrator()?,
         Lister::Key(_) => {}
     }
-    ctx.read(move |tx| {
-        let (page, total) = users::page(tx, limit, offset)?;
-        let ids: Vec<_> = page.iter().map(|user| user.id).collect();
-        let factors = factors::of_users(tx, &ids)?;
-        let mut items = Vec::with_capacity(page.len());
-        for user in &page {
-            let enforced = users::enforced(tx, user)?;
-            items.push(person(user, &of(user, &factors)).while_enforced(enforced));
-        }
-        Ok(Page { items, total })
+    let page = overview(ctx, limit, offset).await?;
+    let people = page.items.into_iter().map(|entry| entry.person);
+    Ok(Page {
+        items: people.collect(),
+        total: page.total,
     })
-    .await
 }
 
 fn of(user: &User, factors: &[Factor]) -> Vec<Factor> {
     let theirs = factors.iter().filter(|factor| factor.user_id == user.id);
     theirs.cloned().collect()
-}
-
-/// Checks the form of a new account's address, and returns its canonical form.
-///
-/// # Errors
-/// Refuses a text that cannot be an address.
-pub fn judge_address(email: &str) -> Result<String> {
-    let sentence = "This must be an e-mail address, such as alice@example.com.";
-    Ok(canonical_address(email).ok_or_else(|| Refusal::field("email", sentence))?)
 }
 
 /// Checks that an account can be created for this address, before anybody is asked for its password.
@@ -76,7 +58,7 @@ pub async fn judge_new_address(ctx: &Ctx, email: &str) -> Result<()> {
         .await?
         .is_some();
     match taken {
-        true => Err(Refusal::field("email", TAKEN).into()),
+        true => Err(address_taken().into()),
         false => Ok(()),
     }
 }
@@ -94,30 +76,26 @@ pub async fn create_user(
 ) -> Result<Person> {
     let act = Act::begin(ctx, Source::Console);
     let address = judge_address(email)?;
-    password::judge_new(ctx, &act, &password, password::own_words(&address, &[])).await?;
+    let words = password::own_words(&address, &[]);
+    let password_hash = password::hash_new(ctx, &act, password, words).await?;
     let new = NewUser {
         id: ctx.chance.id(act.now),
         email: address,
         first_name: None,
         last_name: None,
         role,
-        password_hash: ctx
-            .hasher
-            .of(act.source)
-            .hash(password, ctx.chance.salt())
-            .await?,
+        password_hash,
     };
-    let user = ctx
+    let created = ctx
         .write(move |tx| {
-            let user =
-                users::insert(tx, &new, act.now)?.ok_or_else(|| Refusal::field("email", TAKEN))?;
+            let user = users::insert(tx, &new, act.now)?.ok_or_else(address_taken)?;
             act.audit(tx, user.id, Event::UserCreated, Some(role.as_str()))?;
             act.notify(tx, &user, Message::AccountCreated)?;
-            Ok(user)
+            Ok(Person::new(&user, demand::now(tx, &user)?))
         })
         .await?;
     ctx.nudge_courier();
-    Ok(person(&user, &[]))
+    Ok(created)
 }
 
 /// Returns one page of all users for the operator, oldest first.
@@ -137,9 +115,9 @@ pub async fn overview(ctx: &Ctx, limit: i64, offset: i64) -> Result<Page<UserEnt
 }
 
 fn entry(tx: &mut Tx, user: &User, factors: &[Factor]) -> Result<UserEntry> {
-    let enforced = users::enforced(tx, user)?;
+    let demanded = demand::of(tx, user, factors)?;
     Ok(UserEntry {
-        person: person(user, factors).while_enforced(enforced),
+        person: Person::new(user, demanded),
         disabled_at: user.disabled_at,
     })
 }
@@ -173,9 +151,7 @@ pub async fn show(ctx: &Ctx, email: &str) -> Result<UserOverview> {
 pub async fn disable(ctx: &Ctx, email: &str) -> Result<Person> {
     help(ctx, email, |tx, act, user| {
         users::lock(tx, user.id)?;
-        if user.role == Role::Administrator && users::other_administrators(tx, user.id)? == 0 {
-            return Err(Refusal::LastAdministrator.into());
-        }
+        accounts::judge_not_last(tx, user)?;
         users::set_disabled(tx, user.id, Some(user.disabled_at.unwrap_or(act.now)))?;
         challenges::end_all(tx, user.id, act.now)?;
         sessions::end_others(tx, user.id, None, act.now)?;
@@ -207,9 +183,9 @@ pub async fn delete(ctx: &Ctx, email: &str) -> Result<Person> {
         let user = users::by_address(tx, &address)?.ok_or(Refusal::UserNotFound)?;
         users::lock(tx, user.id)?;
         let user = users::find(tx, user.id)?.ok_or(Refusal::UserNotFound)?;
-        let factors = factors::of_user(tx, user.id)?;
+        let deleted = Person::new(&user, demand::now(tx, &user)?);
         accounts::remove(tx, &act, &user, None)?;
-        Ok(person(&user, &factors))
+        Ok(deleted)
     })
     .await
 }
@@ -224,15 +200,10 @@ pub async fn set_password(ctx: &Ctx, email: &str, password: Secret<String>) -> R
     let found = ctx.read(move |tx| users::by_address(tx, &address)).await?;
     let user = found.ok_or(Refusal::UserNotFound)?;
     let words = password::own_words(&user.email, &[&user.first_name, &user.last_name]);
-    password::judge_new(ctx, &act, &password, words).await?;
-    let hasher = ctx.hasher.of(act.source);
-    let hash = hasher.hash(password, ctx.chance.salt()).await?;
+    let hash = password::hash_new(ctx, &act, password, words).await?;
     help(ctx, email, move |tx, act, user| {
         users::lock(tx, user.id)?;
-        password::replace(tx, act, user.id, &hash, None)?;
-        act.audit(tx, user.id, Event::PasswordSet, None)?;
-        let keys = password::keys_left(tx, act, user.id)?;
-        act.notify(tx, user, Message::PasswordSet { keys })
+        password::set(tx, act, user, &hash, None, None)
     })
     .await
 }
@@ -277,13 +248,7 @@ pub async fn unlock(ctx: &Ctx, email: &str) -> Result<Person> {
 pub async fn reset_mfa(ctx: &Ctx, email: &str) -> Result<Person> {
     help(ctx, email, |tx, act, user| {
         users::lock(tx, user.id)?;
-        code_sets::delete_all(tx, user.id)?;
-        factors::delete_all(tx, user.id)?;
-        factors::reset_all_attempts(tx, user.id)?;
-        challenges::end_all(tx, user.id, act.now)?;
-        sessions::end_others(tx, user.id, None, act.now)?;
-        act.audit(tx, user.id, Event::MfaReset, None)?;
-        act.notify(tx, user, Message::MfaReset)
+        effects::remove_all(tx, act, user, None, None)
     })
     .await
 }
@@ -328,9 +293,7 @@ where
             let user = users::by_address(tx, &address)?.ok_or(Refusal::UserNotFound)?;
             how(tx, &act, &user)?;
             let user = users::find(tx, user.id)?.ok_or(Refusal::UserNotFound)?;
-            let factors = factors::of_user(tx, user.id)?;
-            let enforced = users::enforced(tx, &user)?;
-            Ok(person(&user, &factors).while_enforced(enforced))
+            Ok(Person::new(&user, demand::now(tx, &user)?))
         })
         .await?;
     ctx.nudge_courier();

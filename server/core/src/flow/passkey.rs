@@ -7,7 +7,7 @@ use crate::app::Ctx;
 use crate::factor::passkey::{
     CEREMONY_SECONDS, Judgement, Key, NamedAnswer, PasskeyUse, Passkeys, RelyingParty, identify,
 };
-use crate::factor::{Asked, Method};
+use crate::factor::{AnswerRequest, Method};
 use crate::flow::act::network;
 use crate::flow::answer::tell_of_copy;
 use crate::flow::login::lift_stops;
@@ -22,7 +22,7 @@ use crate::model::session::Proof;
 use crate::model::source::Source;
 use crate::model::user::User;
 use crate::model::{CeremonyId, Refusal, Result, Secret, UserId};
-use crate::outcome::{PasskeyAsked, SignedIn};
+use crate::outcome::{PasskeyChallenge, SessionTokens};
 use crate::store::limits::Limit;
 use crate::store::{Tx, factors, passkeys, users};
 use crate::vault;
@@ -51,7 +51,7 @@ pub async fn options(ctx: &Ctx, command: Options) -> Result<Value> {
     };
     question.judge_tries(&act)?;
     question.judge_method(FactorKind::Passkey)?;
-    let asked = Asked {
+    let asked = AnswerRequest {
         settings: &act.settings,
         purpose: question.challenge.purpose,
         now: act.now,
@@ -84,7 +84,7 @@ fn wait(tx: &mut Tx, act: &Act, question: &Question, state: &str) -> Result<()> 
 ///
 /// # Errors
 /// Refuses if the server does not offer passkeys, and a network that asks too often.
-pub async fn begin(ctx: &Ctx, source: Source) -> Result<PasskeyAsked> {
+pub async fn begin(ctx: &Ctx, source: Source) -> Result<PasskeyChallenge> {
     let act = Act::begin(ctx, source);
     let begun =
         RelyingParty::of(&act.settings, Refusal::MfaMethodUnavailable)?.begin_discoverable()?;
@@ -102,7 +102,7 @@ pub async fn begin(ctx: &Ctx, source: Source) -> Result<PasskeyAsked> {
     })
     .await?;
     let nobody: UserId = Id::new(Uuid::nil());
-    Ok(PasskeyAsked {
+    Ok(PasskeyChallenge {
         passkey_token: Reference::new(nobody, id, secret).print(ReferenceKind::Ceremony),
         options: begun.options,
     })
@@ -153,7 +153,7 @@ struct KeyOwner {
 ///
 /// # Errors
 /// Refuses a sign-in that is over, and everything else that is wrong, all with the same answer.
-pub async fn sign_in(ctx: &Ctx, command: SignIn) -> Result<SignedIn> {
+pub async fn sign_in(ctx: &Ctx, command: SignIn) -> Result<SessionTokens> {
     let act = Act::begin(ctx, command.source);
     let token = command.passkey_token.expose();
     let reference =
@@ -215,7 +215,7 @@ fn open(
     draft: &session::Draft,
     user: &User,
     judged: &Judgement<PasskeyUse>,
-) -> Result<session::OpenSession> {
+) -> Result<session::UnsignedSession> {
     users::lock(tx, user.id)?;
     let user = users::find(tx, user.id)?
         .filter(User::active)
@@ -235,7 +235,7 @@ fn open(
     factors::reset_attempts(tx, user.id, FactorKind::Passkey)?;
     let factors = factors::of_user(tx, user.id)?;
     lift_stops(tx, act, user.id)?;
-    draft.open(tx, act, user, factors, Proof::Passkey)
+    draft.open(tx, act, user, &factors, Proof::Passkey)
 }
 
 fn rolled_back<T>(tx: &mut Tx, act: &Act, user: &User) -> Result<T> {

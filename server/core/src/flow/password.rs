@@ -1,135 +1,37 @@
-//! Passwords: which ones may be set, and how a typed one is judged.
+//! Passwords: how a typed one is judged, and how a new one is set.
 
-use std::borrow::Cow;
 use std::sync::Arc;
-
-use zxcvbn::zxcvbn;
 
 use crate::app::Ctx;
 use crate::flow::Act;
 use crate::flow::act::network;
 use crate::model::audit::Event;
+use crate::model::notice::Message;
 use crate::model::user::{PasswordHash, User, address_as_typed};
-use crate::model::{Error, Refusal, Result, Secret, SessionId, UserId};
+use crate::model::{Refusal, Result, Secret, SessionId, UserId};
 use crate::store::{
     Tx, api_keys, challenges, email_changes, limits, password_resets, sessions, users,
 };
-use crate::vault::{Comparison, Vault, Verified};
+use crate::vault::{Comparison, PasswordVerdict, Vault};
 
-/// A password with fewer guesses than a million (by zxcvbn) is common (ASVS 6.2.4). zxcvbn's lists have the
-/// 30,000 most common ones, and this covers them in every spelling it knows.
-const COMMON_BELOW_LOG10: f64 = 6.0;
-/// The number of pieces to judge. If they are all easy to guess, the rest does not help.
-const PIECES: usize = 4;
-/// Characters that zxcvbn also reads as letters, such as @ for a. Digits are not among them, since their runs
-/// and dates must be found.
-const SUBSTITUTES: &str = "@({[<!|$+%";
-/// How many different ones of these zxcvbn gets. It tries all their readings together.
-const SUBSTITUTES_READ: usize = 3;
-/// How many characters zxcvbn gets at once. Its work grows fast with the length.
-const PIECE: usize = 20;
+mod rules;
 
-/// Checks a password that is about to be set (NIST SP 800-63B-4 §3.1.1.2): its length and the block list.
-/// There is no rule about kinds of characters.
+use rules::judge_new;
+pub use rules::{judge_length, own_words, under};
+
+/// Checks a password that is about to be set, and hashes it. `words` must not make a password alone.
 ///
 /// # Errors
 /// Refuses with a sentence about the field `password`, and as busy if the hashing queue is full.
-pub async fn judge_new(
+pub async fn hash_new(
     ctx: &Ctx,
     act: &Act,
-    password: &Secret<String>,
+    password: Secret<String>,
     words: Vec<String>,
-) -> Result<()> {
-    judge_length(ctx, password)?;
-    let common = ctx
-        .hasher
-        .of(act.source)
-        .judge(password.clone(), move |text| is_common(text, &words))
-        .await?;
-    if common {
-        let sentence = "This password is too common. Choose another one.";
-        return Err(Refusal::field("password", sentence).into());
-    }
-    Ok(())
-}
-
-/// Puts what was refused of the field `password` under another name, for requests that have two.
-pub fn under(field: &str, error: Error) -> Error {
-    match error {
-        Error::Refused(Refusal::Validation { mut errors }) => {
-            for one in errors.iter_mut().filter(|one| one.field == "password") {
-                field.clone_into(&mut one.field);
-            }
-            Refusal::Validation { errors }.into()
-        }
-        error => error,
-    }
-}
-
-/// Checks the length of a password that is about to be set, in code points (NIST SP 800-63B-4 §3.1.1.2).
-///
-/// # Errors
-/// Refuses with a sentence about the field `password`.
-pub fn judge_length(ctx: &Ctx, password: &Secret<String>) -> Result<()> {
-    let policy = &ctx.settings.policy;
-    let points = password.expose().chars().count();
-    let refuse = |sentence: String| Err(Refusal::field("password", Cow::Owned(sentence)).into());
-    let (least, most) = (policy.password_min, policy.password_max);
-    if points < least as usize {
-        return refuse(format!(
-            "The password is too short. Use at least {least} characters, such as a few words in a row."
-        ));
-    }
-    if points > most as usize {
-        return refuse(format!(
-            "The password is too long. Use at most {most} characters."
-        ));
-    }
-    Ok(())
-}
-
-/// Whether a password takes fewer than a million guesses. It is judged piece by piece, only as far as needed.
-fn is_common(text: &str, words: &[String]) -> bool {
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    if words
-        .iter()
-        .any(|word| word.to_lowercase() == text.to_lowercase())
-    {
-        return true;
-    }
-    let characters: Vec<char> = text.chars().collect();
-    let mut log10 = 0.0;
-    for piece in characters.chunks(PIECE).take(PIECES) {
-        let piece = zeroize::Zeroizing::new(without_many_substitutes(piece));
-        log10 += zxcvbn(&piece, &words).guesses_log10();
-        if log10 >= COMMON_BELOW_LOG10 {
-            return false;
-        }
-    }
-    true
-}
-
-/// Returns the text for zxcvbn. If it has more different substitutes than any common password, none of them
-/// is read as a letter.
-fn without_many_substitutes(piece: &[char]) -> String {
-    let used = SUBSTITUTES
-        .chars()
-        .filter(|one| piece.contains(one))
-        .count();
-    let plain = |one: &char| match used > SUBSTITUTES_READ && SUBSTITUTES.contains(*one) {
-        true => '~',
-        false => *one,
-    };
-    piece.iter().map(plain).collect()
-}
-
-/// Returns the words that alone must not make a password: the service's name, and the user's address and
-/// names.
-pub fn own_words(email: &str, names: &[&Option<String>]) -> Vec<String> {
-    let mut words = vec!["countersign", email];
-    words.extend(email.split(['@', '.', '+', '-', '_']));
-    words.extend(names.iter().filter_map(|name| name.as_deref()));
-    words.into_iter().map(str::to_owned).collect()
+) -> Result<PasswordHash> {
+    judge_new(ctx, act, &password, words).await?;
+    let hasher = ctx.hasher.of(act.source);
+    hasher.hash(password, ctx.chance.salt()).await
 }
 
 /// Returns the key of an address, as typed, in the counters of wrong passwords.
@@ -140,7 +42,7 @@ pub fn address_hash(vault: &Vault, typed: &str) -> Vec<u8> {
 }
 
 /// A typed password and its comparison with the stored hash. The result is not read yet.
-pub struct Checked {
+pub struct PasswordCheck {
     known: Option<User>,
     subject: UserId,
     address_hash: Vec<u8>,
@@ -150,7 +52,7 @@ pub struct Checked {
     compared: Comparison,
 }
 
-/// Does the slow part of judging a typed password, outside any transaction. [`Checked::judge`] does the rest,
+/// Does the slow part of judging a typed password, outside any transaction. [`PasswordCheck::judge`] does the rest,
 /// in the write that follows. Known and unknown addresses cause the same work (ASVS 6.3.8).
 ///
 /// This writes nothing and takes no try. A password that is never judged (because of an overload, a client
@@ -159,7 +61,12 @@ pub struct Checked {
 /// # Errors
 /// Refuses without hashing while a wait after wrong passwords lasts, and as busy if the hashing queue is
 /// full.
-pub async fn check(ctx: &Ctx, act: &Act, email: &str, password: Secret<String>) -> Result<Checked> {
+pub async fn check(
+    ctx: &Ctx,
+    act: &Act,
+    email: &str,
+    password: Secret<String>,
+) -> Result<PasswordCheck> {
     ctx.learn_costs().await;
     let typed = address_as_typed(email);
     let address_hash = address_hash(&act.vault, &typed);
@@ -178,7 +85,9 @@ pub async fn check(ctx: &Ctx, act: &Act, email: &str, password: Secret<String>) 
             let seen = limits::password_attempts(tx, &address_hash, &source_hash)?;
             Ok(match seen.judge(act.policy(), act.now) {
                 Ok(()) => Standing::Open(known, subject),
-                Err(refusal) if act.was_told(tx, subject, &refusal)? => Standing::Recorded(refusal),
+                Err(refusal) if act.was_recorded(tx, subject, &refusal)? => {
+                    Standing::Recorded(refusal)
+                }
                 Err(refusal) => Standing::Limited(refusal, subject),
             })
         })
@@ -199,7 +108,7 @@ pub async fn check(ctx: &Ctx, act: &Act, email: &str, password: Secret<String>) 
         .map_or_else(|| ctx.hasher.decoy(), |user| user.password_hash.clone());
     let hasher = ctx.hasher.of(act.source);
     let compared = hasher.compare(password.clone(), kept.clone()).await?;
-    Ok(Checked {
+    Ok(PasswordCheck {
         known,
         subject,
         address_hash,
@@ -220,7 +129,7 @@ enum Standing {
     Limited(Refusal, UserId),
 }
 
-impl Checked {
+impl PasswordCheck {
     /// Takes a try, and only then reads whether the password was right. Returns the user, locked until the
     /// write ends, if the address is known, the account active, and the password still the present one.
     ///
@@ -258,8 +167,8 @@ impl Checked {
     /// count as a change.
     fn standing(&self, tx: &mut Tx) -> Result<Option<User>> {
         let known = match (self.compared.verdict(), &self.known) {
-            (Verified::Right { .. }, Some(known)) => known,
-            (Verified::Right { .. } | Verified::Wrong, _) => return Ok(None),
+            (PasswordVerdict::Right { .. }, Some(known)) => known,
+            (PasswordVerdict::Right { .. } | PasswordVerdict::Wrong, _) => return Ok(None),
         };
         users::lock(tx, known.id)?;
         let stands = |now: &User| now.active() && now.password_changes == known.password_changes;
@@ -269,7 +178,7 @@ impl Checked {
     /// Replaces an outdated hash of a right password. This runs after the judgement, and the answer does not
     /// depend on it.
     pub async fn renew(&self, ctx: &Ctx, act: &Act) {
-        let (Verified::Right { outdated: true }, Some(user)) =
+        let (PasswordVerdict::Right { outdated: true }, Some(user)) =
             (self.compared.verdict(), &self.known)
         else {
             return;
@@ -298,12 +207,40 @@ pub fn replace(
     kept: Option<SessionId>,
 ) -> Result<()> {
     users::set_password(tx, user, hash)?;
+    end_what_waits(tx, act, user, kept)
+}
+
+/// Ends what somebody who signed in or read a mail before may still finish: challenges, mails for a new password or
+/// address, and the sessions except `kept`. The user's row is locked.
+///
+/// # Errors
+/// Returns a fault if the database does not answer.
+pub fn end_what_waits(tx: &mut Tx, act: &Act, user: UserId, kept: Option<SessionId>) -> Result<()> {
     // Challenges come first. This waits for a sign-in that is just using one up, so that its session is found
     // below.
     challenges::end_all(tx, user, act.now)?;
     password_resets::end(tx, user, act.now)?;
     email_changes::end(tx, user, act.now)?;
     sessions::end_others(tx, user, kept, act.now)
+}
+
+/// Gives a user, whose row is locked, a new password, as [`replace`] does, and tells them. `actor` is who did it, if
+/// not the user.
+///
+/// # Errors
+/// Returns a fault if the database does not answer.
+pub fn set(
+    tx: &mut Tx,
+    act: &Act,
+    user: &User,
+    hash: &PasswordHash,
+    kept: Option<SessionId>,
+    actor: Option<UserId>,
+) -> Result<()> {
+    replace(tx, act, user.id, hash, kept)?;
+    act.audit_by(tx, user.id, actor, Event::PasswordSet, None)?;
+    let keys = keys_left(tx, act, user.id)?;
+    act.notify(tx, user, Message::PasswordSet { keys })
 }
 
 /// Returns how many API keys of a user still work. A new password ends none of them, since services use them, so
@@ -339,7 +276,7 @@ where
 ///
 /// # Errors
 /// As [`confirmed`].
-pub async fn confirm<T, F>(ctx: &Ctx, act: &Act, checked: Checked, then: F) -> Result<T>
+pub async fn confirm<T, F>(ctx: &Ctx, act: &Act, checked: PasswordCheck, then: F) -> Result<T>
 where
     T: Send + 'static,
     F: Fn(&mut Tx, &Act) -> Result<T> + Send + 'static,
@@ -355,34 +292,4 @@ where
     };
     checked.renew(ctx, act).await;
     Ok(done)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{is_common, own_words};
-
-    #[test]
-    fn what_everybody_uses_is_common_however_it_is_spelled() {
-        let words = own_words("alice.archer@example.com", &[]);
-        for common in [
-            "passwordpassword",
-            "p4ssw0rdp4ssw0rd",
-            "aaaaaaaaaaaaaaaaaaaaaaaaaaaa",
-            "qwertyuiopasdfgh",
-            "123456789012345",
-            "password1234567890",
-            "qwerty1234567890",
-            "p@$$w0rd!p@$$w0rd!",
-            "alice.archer@example.com",
-        ] {
-            assert!(is_common(common, &words), "{common}");
-        }
-        for good in [
-            "correct horse battery staple",
-            "xkqjvbnzwmrtplhdgfsc",
-            "four wooden spoons sing",
-        ] {
-            assert!(!is_common(good, &words), "{good}");
-        }
-    }
 }

@@ -5,18 +5,16 @@ use crate::app::Ctx;
 use crate::factor::{Code, sent_code};
 use crate::flow::act::{DAY, HOUR, network};
 use crate::flow::challenge::{self, Opening};
-use crate::flow::login::{Carries, first_method};
-use crate::flow::registration::mail_is_left;
-use crate::flow::{Act, MailOf, demand, password, sms};
+use crate::flow::login::{SecondStepSupport, first_method};
+use crate::flow::{Act, MailCause, demand, password, sms};
 use crate::model::audit::Event;
-use crate::model::factor::second_steps;
 use crate::model::kinds::Purpose;
 use crate::model::notice::Message;
 use crate::model::reference::{Reference, ReferenceKind};
 use crate::model::source::Source;
-use crate::model::user::{PasswordHash, PasswordReset, User, address_as_typed, canonical_address};
+use crate::model::user::{PasswordHash, PasswordReset, User, address_as_typed, judge_address};
 use crate::model::{Error, Refusal, ResetId, Result, Secret, UserId};
-use crate::outcome::{ResetChallenge, Resetting};
+use crate::outcome::{ResetChallenge, ResetResult};
 use crate::store::limits::{self, Limit};
 use crate::store::{Tx, factors, password_resets, users};
 use crate::vault;
@@ -62,12 +60,7 @@ struct NewMail {
 /// Refuses a text that cannot be an address, and a network past `mail_calls_per_source`.
 pub async fn forgot(ctx: &Ctx, command: Forgot) -> Result<()> {
     let act = Act::begin(ctx, command.source);
-    let address = canonical_address(&command.email).ok_or_else(|| {
-        Refusal::field(
-            "email",
-            "This must be an e-mail address, such as alice@example.com.",
-        )
-    })?;
+    let address = judge_address(&command.email)?;
     let drawn = NewMail {
         id: ctx.chance.id(act.now),
         secret: ctx.chance.secret(),
@@ -84,8 +77,8 @@ pub async fn forgot(ctx: &Ctx, command: Forgot) -> Result<()> {
 /// each statement runs for both.
 fn mail(tx: &mut Tx, act: &Act, address: &str, drawn: &NewMail) -> Result<()> {
     let subject = subject(tx, act, address)?;
-    act.count_mail_call(tx, subject, MailOf::Reset)?;
-    if !mail_is_left(tx, act, address, MAILS, MailOf::Reset)? {
+    act.count_mail_call(tx, subject, MailCause::Reset)?;
+    if !act.take_mail_to(tx, address, MAILS, MailCause::Reset)? {
         // The last mail still works, and the answer is the same.
         return act.audit(tx, subject, Event::Limited, Some("password reset mails"));
     }
@@ -145,7 +138,7 @@ pub struct Reset {
     /// The new password.
     pub password: Secret<String>,
     /// What the API supports of a second step.
-    pub carries: Carries,
+    pub carries: SecondStepSupport,
     /// The address that the call came from.
     pub source: Source,
 }
@@ -154,15 +147,13 @@ pub struct Reset {
 ///
 /// # Errors
 /// Refuses a link or a code that is unknown, wrong, used or expired, and a password that may not be set.
-pub async fn reset(ctx: &Ctx, command: Reset) -> Result<Resetting> {
+pub async fn reset(ctx: &Ctx, command: Reset) -> Result<ResetResult> {
     let act = Act::begin(ctx, command.source);
     password::judge_length(ctx, &command.password)?;
     let by = By::of(command.token, command.email, command.code)?;
     let (mail, user) = admit(ctx, &act, by).await?;
     let words = password::own_words(&user.email, &[&user.first_name, &user.last_name]);
-    password::judge_new(ctx, &act, &command.password, words).await?;
-    let hasher = ctx.hasher.of(act.source);
-    let hash = hasher.hash(command.password, ctx.chance.salt()).await?;
+    let hash = password::hash_new(ctx, &act, command.password, words).await?;
     let draft = challenge::Draft::new(ctx, &act);
     let carries = command.carries;
     let done = ctx
@@ -173,10 +164,10 @@ pub async fn reset(ctx: &Ctx, command: Reset) -> Result<Resetting> {
             }
             let factors = factors::of_user(tx, user.id)?;
             let purpose = Purpose::PasswordReset;
-            let methods = second_steps(purpose, demand::methods(tx, &user, &factors)?);
+            let methods = demand::of(tx, &user, &factors)?.for_purpose(purpose);
             if methods.is_empty() {
                 change(tx, &act, &user, &hash)?;
-                return Ok(Resetting::Done);
+                return Ok(ResetResult::Done);
             }
             let method = first_method(tx, &act, &user, &factors, &methods, carries, purpose)?;
             let opening = Opening {
@@ -189,10 +180,10 @@ pub async fn reset(ctx: &Ctx, command: Reset) -> Result<Resetting> {
             let opened = draft.open(tx, &act, &user, &opening)?;
             let word = Some(method.as_str());
             act.audit(tx, user.id, Event::ChallengeBegun, word)?;
-            Ok(Resetting::Challenge(ResetChallenge {
+            Ok(ResetResult::Challenge(ResetChallenge {
                 mfa_token: draft.token(user.id),
                 method,
-                methods,
+                methods: methods.into_methods(),
                 unsent: opened.unsent,
             }))
         })

@@ -3,12 +3,13 @@
 use std::borrow::Cow;
 
 use crate::factor::sent_code::SentCode;
-use crate::factor::{self, Answer, Expected, Expecting, Nothing, recovery};
+use crate::factor::{self, Answer, ComparisonInput, Expectation, Nothing, recovery};
 use crate::flow::delivery::Delivery;
 use crate::flow::{Act, fresh, sms};
 use crate::model::challenge::Challenge;
 use crate::model::code_set::CodeSet;
-use crate::model::factor::{Factor, FactorAttempts, demanded, second_steps};
+use crate::model::demand::Demand;
+use crate::model::factor::{Factor, FactorAttempts};
 use crate::model::kinds::{AnswerKind, CodeSetKind, Counted, FactorKind, FactorState, Purpose};
 use crate::model::notice::Channel;
 use crate::model::session::{Caller, Session};
@@ -30,7 +31,7 @@ pub struct Question {
     /// The counters of all methods that were tried.
     pub counters: Vec<FactorAttempts>,
     /// The methods that this step accepts.
-    pub demanded: Vec<FactorKind>,
+    pub demanded: Demand,
 }
 
 impl Question {
@@ -54,7 +55,7 @@ impl Question {
         Ok(Self {
             attempts: attempts.unwrap_or(FactorAttempts::none(user.id, counted)),
             counters,
-            demanded: second_steps(challenge.purpose, demanded(&user, &factors, enforced)),
+            demanded: Demand::of(&user, &factors, enforced).for_purpose(challenge.purpose),
             factors,
             challenge,
             user,
@@ -143,7 +144,7 @@ impl Question {
     ///
     /// # Errors
     /// Returns a fault if a secret cannot be unsealed.
-    pub fn expected(&self, act: &Act, candidates: Vec<Factor>) -> Result<Box<dyn Expected>> {
+    pub fn expected(&self, act: &Act, candidates: Vec<Factor>) -> Result<Box<dyn Expectation>> {
         let kind = self.challenge.kind;
         let Some(method) = kind.method() else {
             return Ok(Box::new(Nothing));
@@ -151,7 +152,7 @@ impl Question {
         let by_policy = candidates.is_empty() && self.demanded.contains(&method);
         let by_account = self.challenge.purpose == Purpose::Action
             && factor::channel(kind) == Some(Channel::Mail);
-        factor::of(method).expect(Expecting {
+        factor::of(method).expect(ComparisonInput {
             vault: &act.vault,
             challenge: &self.with_own_code(),
             candidates,
@@ -280,8 +281,7 @@ impl Question {
         }
         let caller = caller.ok_or(Refusal::TokenInvalid { sent: false })?;
         if caller.user.id != self.user.id {
-            caller.judge_administrator()?;
-            fresh::judge_for_others(act, caller)?;
+            fresh::judge_administrator(act, caller)?;
         }
         Ok(Some(caller.clone()))
     }

@@ -2,14 +2,14 @@
 
 use crate::app::Ctx;
 use crate::factor::sent_code::Sending;
-use crate::flow::{Act, MailOf, Question, challenge, login};
+use crate::flow::{Act, MailCause, Question, challenge, login};
 use crate::model::audit::Event;
 use crate::model::challenge::Challenge;
 use crate::model::kinds::{FactorKind, Purpose};
 use crate::model::session::Caller;
 use crate::model::source::Source;
 use crate::model::{Error, Refusal, Result, Secret};
-use crate::outcome::Resent;
+use crate::outcome::ResentCode;
 use crate::store::Tx;
 
 /// A challenge whose code did not arrive.
@@ -27,7 +27,7 @@ pub struct Resend {
 /// # Errors
 /// Refuses while the wait between resends lasts, if no resends are left, if a limit of sent codes is used up,
 /// and for methods whose codes are not sent.
-pub async fn resend(ctx: &Ctx, command: Resend) -> Result<Resent> {
+pub async fn resend(ctx: &Ctx, command: Resend) -> Result<ResentCode> {
     resend_for(ctx, command, None).await
 }
 
@@ -35,7 +35,11 @@ pub async fn resend(ctx: &Ctx, command: Resend) -> Result<Resent> {
 ///
 /// # Errors
 /// As [`resend`]. Also refuses a challenge for another purpose.
-pub async fn resend_for(ctx: &Ctx, command: Resend, purpose: Option<Purpose>) -> Result<Resent> {
+pub async fn resend_for(
+    ctx: &Ctx,
+    command: Resend,
+    purpose: Option<Purpose>,
+) -> Result<ResentCode> {
     let act = Act::begin(ctx, command.source);
     let question = challenge::find(ctx, &act, &command.mfa_token, purpose).await?;
     let question = match command.method {
@@ -47,7 +51,7 @@ pub async fn resend_for(ctx: &Ctx, command: Resend, purpose: Option<Purpose>) ->
         return Err(Refusal::ResendOnlyForEmail.into());
     };
     let (resends_remaining, retry_after) = again(ctx, act, question).await?;
-    Ok(Resent {
+    Ok(ResentCode {
         mfa_token: command.mfa_token,
         method,
         resends_remaining,
@@ -121,7 +125,7 @@ fn send_again(
     // A sign-in may begin without a code. Then the first one is not a resend.
     let first = question.challenge.last_sent_at.is_none();
     if !first && question.challenge.resends_remaining(policy) == 0 {
-        let whose = MailOf::of(question.challenge.purpose);
+        let whose = MailCause::of(question.challenge.purpose);
         let retry_after = act.code_mail_wait(tx, user_id, whose)?;
         return act.refuse_limited(tx, user_id, Refusal::MaxResendLimit { retry_after });
     }

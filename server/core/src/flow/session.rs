@@ -1,31 +1,34 @@
-//! Sessions: the one place that begins them, and how they are refreshed, checked and ended.
+//! Sessions: the one place that begins them, the tokens that are signed for them, and how they end.
 
 use uuid::Uuid;
 
 use crate::app::Ctx;
 use crate::flow::{Act, Question, demand};
 use crate::model::audit::{AuditEvent, Event};
-use crate::model::factor::{Factor, kinds_on};
-use crate::model::ids::{Id, RefreshRow, SessionRow, UserRow};
+use crate::model::demand::Demand;
+use crate::model::factor::Factor;
+use crate::model::ids::{Id, RefreshRow, UserRow};
 use crate::model::kinds::{AnswerKind, FactorKind};
-use crate::model::notice::Message;
 use crate::model::reference::{Reference, ReferenceKind};
-use crate::model::session::{Again, Caller, Proof, RefreshToken, Session};
+use crate::model::session::{Caller, Proof, RefreshToken, Session};
 use crate::model::source::Source;
 use crate::model::user::User;
-use crate::model::{Error, Fault, RefreshId, Refusal, Result, Secret, SessionId, Time, UserId};
-use crate::outcome::{Person, SessionView, SignedIn, TokenFlaw, TokenJudgement};
-use crate::store::{Entry, Tx, factors, sessions, users};
+use crate::model::{Fault, RefreshId, Result, Secret, SessionId, Time, UserId};
+use crate::outcome::{Person, SessionTokens, SessionView};
+use crate::store::{Entry, Tx, sessions};
 use crate::vault::{self, AccessClaims};
 
+mod caller;
 mod pending;
+mod refresh;
 
+pub(super) use caller::read as read_caller;
+pub use caller::{authenticate, judge};
 pub use pending::{abandon, as_bearer, is_pending, pending};
+pub use refresh::refresh;
 
 /// The client that our own access tokens are issued to (`client_id`, RFC 9068 §2.2).
 const CLIENT: &str = "countersign";
-/// A session's last use is written once a minute, not once a call.
-const TOUCH_SECONDS: i64 = 60;
 
 /// The ids and random bytes for the tokens of a session, drawn before the write.
 #[derive(Clone)]
@@ -37,16 +40,15 @@ pub struct Draft {
 }
 
 /// A session that was written. Its tokens are signed after the commit.
-pub struct OpenSession {
+pub struct UnsignedSession {
     user: User,
-    factors: Vec<Factor>,
     session: Session,
-    asked: bool,
+    demanded: Demand,
 }
 
 /// A session that is about to be written, with what is written beside it.
 struct SessionRows {
-    opened: OpenSession,
+    opened: UnsignedSession,
     token: RefreshToken,
     event: AuditEvent,
 }
@@ -83,14 +85,14 @@ impl Draft {
         tx: &mut Tx,
         act: &Act,
         user: User,
-        factors: Vec<Factor>,
+        factors: &[Factor],
         proof: Proof,
-    ) -> Result<OpenSession> {
-        let demanded = demand::methods(tx, &user, &factors)?;
-        let begun = self.begun(act, user, factors, &demanded, proof)?;
-        act.log(&begun.event);
-        sessions::begin(tx, &begun.opened.session, &begun.token, &begun.event)?;
-        Ok(begun.opened)
+    ) -> Result<UnsignedSession> {
+        let demanded = demand::of(tx, &user, factors)?;
+        let rows = self.rows(act, user, demanded, proof)?;
+        act.log(&rows.event);
+        sessions::begin(tx, &rows.opened.session, &rows.token, &rows.event)?;
+        Ok(rows.opened)
     }
 
     /// Begins the session of a right code of an authenticator, in the write that uses the code up. Returns
@@ -102,43 +104,36 @@ impl Draft {
         &self,
         ctx: &Ctx,
         act: &Act,
-        found: RightCode<'_>,
-    ) -> Result<Option<OpenSession>> {
+        right: RightCode<'_>,
+    ) -> Result<Option<UnsignedSession>> {
         let RightCode {
             question,
             factor,
             step,
-        } = found;
+        } = right;
         let proof = Proof::PasswordAnd(factor.kind.into());
-        let (user, factors) = (question.user.clone(), question.factors.clone());
-        let begun = self.begun(act, user, factors, &question.demanded, proof)?;
-        let event = begun.event.clone();
+        let (user, demanded) = (question.user.clone(), question.demanded.clone());
+        let rows = self.rows(act, user, demanded, proof)?;
+        let event = rows.event.clone();
         let entry = Entry {
             challenge: question.challenge.clone(),
             tries: act.policy().tries_per_challenge,
             counter: question.attempts,
             factor: factor.clone(),
             step,
-            session: begun.opened.session.clone(),
-            token: begun.token,
-            event: begun.event,
+            session: rows.opened.session.clone(),
+            token: rows.token,
+            event: rows.event,
         };
         let entered = ctx.store.enter(entry).await?;
         if entered {
             act.log(&event);
         }
-        Ok(entered.then_some(begun.opened))
+        Ok(entered.then_some(rows.opened))
     }
 
     /// Judges the proof, and makes the rows of the session.
-    fn begun(
-        &self,
-        act: &Act,
-        user: User,
-        factors: Vec<Factor>,
-        demanded: &[FactorKind],
-        proof: Proof,
-    ) -> Result<SessionRows> {
+    fn rows(&self, act: &Act, user: User, demanded: Demand, proof: Proof) -> Result<SessionRows> {
         let proved = match proof {
             Proof::NewAccount { .. } | Proof::Password => demanded.is_empty(),
             Proof::PasswordAnd(AnswerKind::CodeSet(_)) => !demanded.is_empty(),
@@ -152,11 +147,10 @@ impl Draft {
         Ok(SessionRows {
             token: self.refresh_token(act, &session),
             event: act.event(user.id, None, Event::SignedIn, Some(&session.amr)),
-            opened: OpenSession {
-                asked: !demanded.is_empty(),
+            opened: UnsignedSession {
                 user,
-                factors,
                 session,
+                demanded,
             },
         })
     }
@@ -217,36 +211,19 @@ impl Draft {
     ///
     /// # Errors
     /// Returns a fault if the key ring cannot sign.
-    pub fn sign(&self, act: &Act, opened: &OpenSession) -> Result<SignedIn> {
-        let access = access_token(act, opened, self.token_id)?;
+    pub fn sign(&self, act: &Act, opened: &UnsignedSession) -> Result<SessionTokens> {
+        let access = access_token(act, &opened.session, self.token_id)?;
         let refresh = Reference::new(opened.user.id, self.refresh_id, self.refresh_secret.clone());
-        Ok(SignedIn {
+        Ok(SessionTokens {
             access_token: access.token,
             refresh_token: refresh.print(ReferenceKind::Refresh),
             expires_in: access.expires_at.seconds_after(act.now),
             issued_at: act.now,
             expires_at: access.expires_at,
             token_id: self.token_id,
-            person: person(&opened.user, &opened.factors).while_enforced(opened.asked),
+            person: Person::new(&opened.user, opened.demanded.clone()),
             recovery_codes_remaining: None,
         })
-    }
-}
-
-impl OpenSession {
-    /// Wraps an open session, as a step-up has just written it.
-    pub const fn of(user: User, factors: Vec<Factor>, session: Session, asked: bool) -> Self {
-        Self {
-            asked,
-            user,
-            factors,
-            session,
-        }
-    }
-
-    /// Returns the session.
-    pub const fn session(&self) -> &Session {
-        &self.session
     }
 }
 
@@ -262,8 +239,7 @@ pub struct AccessToken {
 ///
 /// # Errors
 /// Returns a fault if the key ring cannot sign.
-pub fn access_token(act: &Act, opened: &OpenSession, token_id: Uuid) -> Result<AccessToken> {
-    let OpenSession { user, session, .. } = opened;
+pub fn access_token(act: &Act, session: &Session, token_id: Uuid) -> Result<AccessToken> {
     let policy = act.policy();
     let expires_at = session
         .expires_at
@@ -271,7 +247,7 @@ pub fn access_token(act: &Act, opened: &OpenSession, token_id: Uuid) -> Result<A
     let claims = AccessClaims {
         iss: act.settings.issuer(),
         aud: act.settings.issuer(),
-        sub: print_id("user", user.id),
+        sub: print_id("user", session.user_id),
         client_id: CLIENT.to_owned(),
         iat: act.now.seconds(),
         exp: expires_at.seconds(),
@@ -292,33 +268,9 @@ fn print_id<K>(kind: &str, id: Id<K>) -> String {
     format!("{kind}-{id}")
 }
 
-fn read_id<K>(kind: &str, text: &str) -> Option<Id<K>> {
-    let uuid = text.strip_prefix(kind)?.strip_prefix('-')?;
-    Uuid::try_parse(uuid).ok().map(Id::new)
-}
-
-/// Returns a user as clients may see them. The methods do not include what a policy demands.
-pub fn person(user: &User, factors: &[Factor]) -> Person {
-    Person {
-        id: user.id,
-        number: user.number,
-        email: user.email.clone(),
-        first_name: user.first_name.clone(),
-        last_name: user.last_name.clone(),
-        role: user.role,
-        asked: !kinds_on(factors).is_empty(),
-        methods: kinds_on(factors),
-        created_at: user.created_at,
-        mailbox: user.mailbox,
-        description: user.description.clone(),
-        organisation: user.organisation_id.zip(user.organisation_role),
-    }
-}
-
 /// Returns the caller as they may see themselves, with their session.
 pub fn view(caller: &Caller) -> (Person, SessionView) {
-    let person = person(&caller.user, &caller.factors).while_enforced(caller.enforced);
-    (person, view_of(&caller.session))
+    (Person::of(caller), view_of(&caller.session))
 }
 
 /// Returns a session as its owner may see it.
@@ -329,192 +281,6 @@ pub fn view_of(session: &Session) -> SessionView {
         amr: session.amr.split(' ').map(str::to_owned).collect(),
         auth_time: session.auth_time,
         expires_at: session.expires_at,
-    }
-}
-
-/// Finds the caller of a bearer token. The signature must be right, and the session and the user must be
-/// alive in the database now (ASVS 7.4.1 and 8.3.2).
-///
-/// # Errors
-/// Refuses an invalid token, and an expired one.
-pub async fn authenticate(ctx: &Ctx, bearer: &str) -> Result<Caller> {
-    let now = ctx.now();
-    let invalid = Refusal::TokenInvalid { sent: true };
-    let claims = ctx.vault.verify(bearer, now).map_err(|flaw| match flaw {
-        vault::TokenFlaw::Invalid => invalid.clone(),
-        vault::TokenFlaw::Expired => Refusal::TokenExpired,
-    })?;
-    let user_id = read_id::<UserRow>("user", &claims.sub).ok_or_else(|| invalid.clone())?;
-    let session_id =
-        read_id::<SessionRow>("session", &claims.sid).ok_or_else(|| invalid.clone())?;
-    let settings = ctx.settings.clone();
-    let found = ctx
-        .read(move |tx| {
-            let found = sessions::find_with_user(tx, user_id, session_id)?;
-            let (session, user) = found.ok_or_else(|| invalid.clone())?;
-            session.judge(&settings.policy, now)?;
-            if !user.active() {
-                return Err(invalid.clone().into());
-            }
-            let factors = factors::of_user(tx, user_id)?;
-            let enforced = users::enforced(tx, &user)?;
-            Ok(Caller {
-                user,
-                session,
-                factors,
-                enforced,
-            })
-        })
-        .await;
-    let caller = match found {
-        Err(Error::Refused(Refusal::TokenExpired)) => {
-            // It has expired, so it is ended. It must not come alive again if the clock goes back.
-            let ended = ctx.write(move |tx| sessions::end(tx, user_id, session_id, now));
-            if let Err(error) = ended.await {
-                tracing::warn!(?error, "an expired session could not be ended");
-            }
-            return Err(Refusal::TokenExpired.into());
-        }
-        found => found?,
-    };
-    if caller.session.last_used_at.is_to_come(now) {
-        let session = caller.session.without_proof(now);
-        let kept = session.clone();
-        if let Err(error) = ctx.write(move |tx| sessions::lift(tx, &kept)).await {
-            // The caller of this request has no proof in any case. Reading still works when writing does not.
-            tracing::warn!(?error, "a proof from the future could not be removed");
-        }
-        return Ok(Caller { session, ..caller });
-    }
-    if caller.session.last_used_at.plus_seconds(TOUCH_SECONDS) <= now {
-        let touched = ctx
-            .write(move |tx| sessions::touch(tx, user_id, session_id, now))
-            .await;
-        if let Err(error) = touched {
-            // The session only seems idle a little longer. Reading still works when writing does not.
-            tracing::warn!(?error, "the last use of a session could not be stored");
-        }
-    }
-    Ok(caller)
-}
-
-/// Checks a token for another service.
-///
-/// # Errors
-/// Returns a fault if the database does not answer. A bad token is an outcome, not an error.
-pub async fn judge(ctx: &Ctx, token: &str) -> Result<TokenJudgement> {
-    match authenticate(ctx, token).await {
-        Ok(caller) => {
-            let (person, session) = view(&caller);
-            Ok(TokenJudgement::Valid {
-                person: Box::new(person),
-                session,
-            })
-        }
-        Err(Error::Refused(Refusal::TokenExpired)) => {
-            Ok(TokenJudgement::Flawed(TokenFlaw::Expired))
-        }
-        Err(Error::Refused(Refusal::TokenInvalid { .. })) => {
-            Ok(TokenJudgement::Flawed(TokenFlaw::Invalid))
-        }
-        Err(error) => Err(error),
-    }
-}
-
-/// Exchanges a refresh token. Each is good for one exchange. If it is sent again within
-/// `refresh_reuse_seconds`, it gets the same successor once more. If it is sent later, its session ends,
-/// since the token or its successor was stolen.
-///
-/// # Errors
-/// Refuses an invalid, used or expired token.
-pub async fn refresh(ctx: &Ctx, token: Secret<String>, source: Source) -> Result<SignedIn> {
-    let act = Act::begin(ctx, source);
-    let draft = Draft::new(ctx, &act);
-    let invalid = Refusal::TokenInvalid { sent: true };
-    let reference = Reference::parse(ReferenceKind::Refresh, token.expose()).ok_or(invalid)?;
-    let (draft, opened) = {
-        let act = act.clone();
-        ctx.write(move |tx| exchange(tx, &act, &draft, &reference))
-            .await?
-    };
-    draft.sign(&act, &opened)
-}
-
-fn exchange(
-    tx: &mut Tx,
-    act: &Act,
-    draft: &Draft,
-    reference: &Reference,
-) -> Result<(Draft, OpenSession)> {
-    let invalid = || Refusal::TokenInvalid { sent: true };
-    let user_id: UserId = reference.user();
-    let id: RefreshId = reference.row::<RefreshRow>();
-    // A user who is being deleted must not get a new row.
-    users::lock(tx, user_id)?;
-    let known = sessions::find_refresh(tx, user_id, id)?
-        .filter(|kept| vault::same(&vault::digest(reference.secret.expose()), &kept.secret_hash))
-        .ok_or_else(invalid)?;
-    let session = sessions::find(tx, user_id, known.session_id)?.ok_or_else(invalid)?;
-    let user = users::find(tx, user_id)?
-        .filter(User::active)
-        .ok_or_else(invalid)?;
-    judge_open(tx, act, &session)?;
-    let from = act.source.network().to_string();
-    let next = draft.refresh_id;
-    let draft = if sessions::replace_refresh(tx, &known, next, &from, act.now)? {
-        let draft = draft.succeeding(act, reference, next);
-        sessions::insert_refresh(tx, &draft.refresh_token(act, &session))?;
-        draft
-    } else {
-        let next = again(tx, act, &user, &known, &from)?;
-        draft.succeeding(act, reference, next)
-    };
-    sessions::touch(tx, user_id, session.id, act.now)?;
-    let factors = factors::of_user(tx, user_id)?;
-    let opened = OpenSession {
-        asked: !demand::methods(tx, &user, &factors)?.is_empty(),
-        user,
-        factors,
-        session,
-    };
-    Ok((draft, opened))
-}
-
-/// Checks that a session is open. An expired one is ended here, so that it stays over if the clock goes back.
-fn judge_open(tx: &mut Tx, act: &Act, session: &Session) -> Result<()> {
-    let judged = session.judge(act.policy(), act.now);
-    if let Err(Refusal::TokenExpired) = judged {
-        sessions::end(tx, session.user_id, session.id, act.now)?;
-    }
-    Ok(judged?)
-}
-
-/// Returns the id of the token that `known` was exchanged for, if it may be given once more.
-fn again(
-    tx: &mut Tx,
-    act: &Act,
-    user: &User,
-    known: &RefreshToken,
-    from: &str,
-) -> Result<RefreshId> {
-    let invalid = || Refusal::TokenInvalid { sent: true };
-    let successor = match known.successor_id {
-        Some(next) => sessions::find_refresh(tx, user.id, next)?,
-        None => None,
-    };
-    let window = act.policy().refresh_reuse_seconds;
-    match known.judge_again(successor.as_ref(), from, window, act.now) {
-        Again::Same if sessions::repeat_refresh(tx, known, act.now)? => {
-            act.audit(tx, user.id, Event::RefreshRepeated, None)?;
-            Ok(successor.map(|next| next.id).ok_or_else(invalid)?)
-        }
-        Again::Same | Again::Enough => Err(invalid().into()),
-        Again::Reuse => {
-            sessions::end(tx, user.id, known.session_id, act.now)?;
-            act.audit(tx, user.id, Event::RefreshReused, None)?;
-            act.notify(tx, user, Message::SessionEnded)?;
-            Err(invalid().into())
-        }
     }
 }
 

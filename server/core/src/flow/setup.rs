@@ -1,11 +1,11 @@
 //! Setting up a factor: a signed-in user begins it, and it is on only once it is proved.
 
 use crate::app::Ctx;
-use crate::factor::{self, Prepared};
+use crate::factor::{self, Preparation};
 use crate::flow::challenge::{self, Opening};
 use crate::flow::recovery::{self, SetDraft};
-use crate::flow::toggle::{self, Target};
-use crate::flow::{Act, fresh, password, session};
+use crate::flow::target::{self, Target, TargetAccount};
+use crate::flow::{Act, fresh, password};
 use crate::model::audit::Event;
 use crate::model::challenge::Challenge;
 use crate::model::factor::{Factor, kinds_on};
@@ -14,8 +14,8 @@ use crate::model::session::Caller;
 use crate::model::source::Source;
 use crate::model::user::User;
 use crate::model::{FactorId, Refusal, Result, Secret, SessionId, Time, UserId};
-use crate::outcome::SetupBegun;
-use crate::store::{Tx, challenges, code_sets, factors, users};
+use crate::outcome::{PendingSetup, Person};
+use crate::store::{Tx, challenges, code_sets, factors};
 
 mod prove;
 
@@ -31,12 +31,11 @@ pub enum Confirm {
 }
 
 impl Confirm {
-    /// Checks that the session has fresh proof. A password sent along is enough while sign-in asks for no
-    /// second step; it is compared later.
+    /// Checks that the session has fresh proof. A password sent along is compared later.
     fn judge(&self, act: &Act, caller: &Caller) -> Result<()> {
-        match self.is_password() && !caller.factor_on() {
-            true => Ok(()),
-            false => fresh::judge(act, caller),
+        match self {
+            Self::Password(_) => fresh::judge_beside_password(act, caller),
+            Self::Session => fresh::judge(act, caller),
         }
     }
 
@@ -73,44 +72,43 @@ pub struct Begin {
 /// # Errors
 /// Refuses a method that is already on, a wrong password, and a session without fresh proof: a second step if
 /// sign-in asks for one, otherwise the password, typed now or recently (NIST SP 800-63B-4 §4.1.2).
-pub async fn begin(ctx: &Ctx, command: Begin) -> Result<SetupBegun> {
+pub async fn begin(ctx: &Ctx, command: Begin) -> Result<PendingSetup> {
     let act = Act::begin(ctx, command.source);
     let caller = command.caller.clone();
     if command.target == Target::Own {
         judge_new(&command, &caller.factors)?;
     }
     command.confirm.judge(&act, &caller)?;
-    let (user, standing) = match command.target {
-        Target::Own => (caller.user.clone(), caller.factors.clone()),
-        Target::Number(_) | Target::Id(_) => {
-            toggle::other(ctx, &act, &caller, command.target).await?
-        }
-    };
-    judge_new(&command, &standing)?;
+    let account = target::find(ctx, &caller, command.target).await?;
+    if account.actor.is_some() {
+        fresh::judge_for_others(&act, &caller)?;
+    }
+    judge_new(&command, &account.factors)?;
     let draft = challenge::Draft::new(ctx, &act);
-    let (factor, prepared) = prepare(ctx, &act, &command, &user, &standing)?;
-    let codes = draft_codes(ctx, &act, &command, &user).await?;
+    let (factor, prepared) = prepare(ctx, &act, &command, &account)?;
+    let codes = draft_codes(ctx, &act, &command, &account.user).await?;
     let printed = codes.as_ref().map(|set| set.printed.clone());
-    let own = user.id == caller.user.id;
-    let begun = NewSetUp {
-        caller: caller.clone(),
+    let person = Person::new(&account.user, account.demanded());
+    let user_id = account.user.id;
+    let set_up = NewSetUp {
+        caller,
+        target: command.target,
         typed: command.confirm.is_password(),
-        own,
-        user: user.clone(),
+        user: account.user,
         factor,
         replace: command.replace,
         ceremony: prepared.ceremony,
         codes,
         draft: draft.clone(),
     };
-    let expires_at = begun.store(ctx, &act, command.confirm).await?;
+    let expires_at = set_up.store(ctx, &act, command.confirm).await?;
     ctx.nudge_courier();
-    Ok(SetupBegun {
-        mfa_token: draft.token(user.id),
+    Ok(PendingSetup {
+        mfa_token: draft.token(user_id),
         needs: prepared.needs,
         codes: printed.unwrap_or_default(),
         expires_at,
-        person: session::person(&user, &standing).while_enforced(own && caller.enforced),
+        person,
     })
 }
 
@@ -138,10 +136,10 @@ fn prepare(
     ctx: &Ctx,
     act: &Act,
     command: &Begin,
-    user: &User,
-    standing: &[Factor],
-) -> Result<(Factor, Prepared)> {
+    account: &TargetAccount,
+) -> Result<(Factor, Preparation)> {
     let id: FactorId = ctx.chance.id(act.now);
+    let user = &account.user;
     let mut factor = Factor {
         name: command.name.clone(),
         ..Factor::pending(user.id, id, command.method, act.now)
@@ -152,7 +150,7 @@ fn prepare(
         settings: &act.settings,
         now: act.now,
         user,
-        standing,
+        standing: &account.factors,
         phone: command.phone.as_deref(),
     };
     let prepared = factor::of(command.method).prepare(&set_up, &mut factor)?;
@@ -186,9 +184,9 @@ async fn draft_codes(
 /// What the write that begins a set-up needs.
 struct NewSetUp {
     caller: Caller,
+    target: Target,
     /// Whether the password was typed for it.
     typed: bool,
-    own: bool,
     user: User,
     factor: Factor,
     replace: bool,
@@ -215,21 +213,18 @@ impl NewSetUp {
 
     fn write(&self, tx: &mut Tx, act: &Act) -> Result<Time> {
         let caller = fresh::hold(tx, act, &self.caller)?;
-        match (self.own, self.typed && !caller.factor_on()) {
+        let own = self.user.id == caller.user.id;
+        match own && self.typed && !caller.factor_on() {
             // Fresh proof of now lasts until the set-up ends.
-            (true, true) => fresh::keep_password(tx, act, &caller)?,
-            (true, false) => fresh::judge(act, &caller)?,
-            (false, _) => {
-                caller.judge_administrator()?;
-                fresh::judge_for_others(act, &caller)?;
-                users::lock(tx, self.user.id)?;
-            }
+            true => fresh::keep_password(tx, act, &caller)?,
+            false => fresh::judge(act, &caller)?,
         }
+        let actor = target::lock(tx, act, &caller, self.target)?.actor;
         let (user_id, method) = (self.user.id, self.factor.kind);
         let opening = Opening {
             factor_id: Some(self.factor.id),
             // A set-up that an administrator begins for another user is not bound to a session.
-            session_id: self.own.then_some(caller.session.id),
+            session_id: own.then_some(caller.session.id),
             phone: self.factor.target.clone(),
             action: self.replace.then(|| REPLACES.to_owned()),
             ceremony: self.ceremony.clone(),
@@ -247,7 +242,6 @@ impl NewSetUp {
         if let Some(codes) = &self.codes {
             codes.insert(tx, user_id, Some(self.factor.id), false)?;
         }
-        let actor = (!self.own).then_some(caller.user.id);
         act.audit_by(tx, user_id, actor, Event::SetupBegun, Some(method.as_str()))?;
         Ok(expires_at)
     }

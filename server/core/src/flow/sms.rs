@@ -2,7 +2,7 @@
 
 use crate::factor::sms::{Phone, prefix};
 use crate::flow::act::{DAY, HOUR};
-use crate::flow::{Act, MailOf};
+use crate::flow::{Act, MailCause};
 use crate::model::factor::Factor;
 use crate::model::kinds::{FactorKind, FactorState};
 use crate::model::{Refusal, Result, UserId};
@@ -81,19 +81,19 @@ const OF_STRANGERS: Names = Names {
 };
 
 /// Whether the message goes to a number that the account proved.
-const fn proved(whose: MailOf) -> bool {
+const fn proved(whose: MailCause) -> bool {
     match whose {
-        MailOf::Owner | MailOf::Session | MailOf::Reset => true,
-        MailOf::SetUp | MailOf::NewAddress | MailOf::Stranger => false,
+        MailCause::Owner | MailCause::Session | MailCause::Reset => true,
+        MailCause::SetUp | MailCause::NewAddress | MailCause::Stranger => false,
     }
 }
 
-const fn names(whose: MailOf) -> &'static Names {
+const fn names(whose: MailCause) -> &'static Names {
     match whose {
-        MailOf::Owner => &OF_OWNERS,
-        MailOf::Session => &OF_SESSIONS,
-        MailOf::Reset => &OF_RESETS,
-        MailOf::SetUp | MailOf::NewAddress | MailOf::Stranger => &OF_STRANGERS,
+        MailCause::Owner => &OF_OWNERS,
+        MailCause::Session => &OF_SESSIONS,
+        MailCause::Reset => &OF_RESETS,
+        MailCause::SetUp | MailCause::NewAddress | MailCause::Stranger => &OF_STRANGERS,
     }
 }
 
@@ -108,7 +108,7 @@ impl Act {
         tx: &mut Tx,
         user_id: UserId,
         number: &str,
-        whose: MailOf,
+        whose: MailCause,
     ) -> Result<()> {
         for counter in self.sms_limits(user_id, number, whose) {
             let wait = match counter {
@@ -131,7 +131,7 @@ impl Act {
         tx: &mut Tx,
         user_id: UserId,
         number: &str,
-        whose: MailOf,
+        whose: MailCause,
     ) -> Result<()> {
         // The list of countries may have become shorter since the number was proved.
         if !can_send(self, Some(number)) {
@@ -154,7 +154,7 @@ impl Act {
         tx: &mut Tx,
         user_id: UserId,
         number: &str,
-        whose: MailOf,
+        whose: MailCause,
     ) -> Result<u32> {
         let mut longest = 0;
         for counter in self.sms_limits(user_id, number, whose) {
@@ -170,7 +170,7 @@ impl Act {
     /// Returns what a message counts by. Users who have not proved the number share separate counts, with
     /// half of the limits of the range and the server. So they use up nothing that sign-ins have. With one
     /// common count they could, since its windows overlap.
-    fn sms_limits(&self, user_id: UserId, number: &str, whose: MailOf) -> Vec<Counter> {
+    fn sms_limits(&self, user_id: UserId, number: &str, whose: MailCause) -> Vec<Counter> {
         let policy = self.policy();
         let names = names(whose);
         let hash = |text: &str| self.vault.keyed_hash("sms", &[text.as_bytes()]);
@@ -210,7 +210,7 @@ impl Act {
     }
 
     /// Warns if more than 80 % of the day's text messages are used.
-    fn warn_of_sms(&self, tx: &mut Tx, whose: MailOf) -> Result<()> {
+    fn warn_of_sms(&self, tx: &mut Tx, whose: MailCause) -> Result<()> {
         let most = whose.share(self.policy().sms_per_day);
         let alarm = Limit {
             name: names(whose).alarm,

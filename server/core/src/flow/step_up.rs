@@ -1,7 +1,7 @@
 //! Step-up: the person gives fresh proof in an open session, which goes on (RFC 9470).
 
 use crate::app::Ctx;
-use crate::factor::{self, Answer, Asked};
+use crate::factor::{self, Answer, AnswerRequest};
 use crate::flow::answer::{Attempt, Effect, Terms, answer};
 use crate::flow::challenge::{self, Opening};
 use crate::flow::{Act, Question, fresh, password, session, sms};
@@ -10,9 +10,8 @@ use crate::model::factor::{Factor, kinds_on, starting};
 use crate::model::kinds::{AnswerKind, CodeSetKind, FactorKind, Purpose};
 use crate::model::session::{Caller, Proof, Session};
 use crate::model::source::Source;
-use crate::model::user::User;
 use crate::model::{Refusal, Result, Secret};
-use crate::outcome::{StepUpRequired, SteppedUp, SteppingUp};
+use crate::outcome::{LiftedSession, StepUpChallenge, StepUpResult};
 use crate::store::{Tx, code_sets, factors, sessions, users};
 
 /// How the caller wants to give fresh proof.
@@ -33,7 +32,7 @@ pub struct Begin {
 /// # Errors
 /// Refuses a missing or wrong password, a method that is not on, and one that was added since the session
 /// began.
-pub async fn begin(ctx: &Ctx, command: Begin) -> Result<SteppingUp> {
+pub async fn begin(ctx: &Ctx, command: Begin) -> Result<StepUpResult> {
     let act = Act::begin(ctx, command.source);
     let caller = command.caller;
     let demanded = caller.demanded();
@@ -47,7 +46,7 @@ pub async fn begin(ctx: &Ctx, command: Begin) -> Result<SteppingUp> {
     };
     let draft = challenge::Draft::new(ctx, &act);
     let token = draft.token(caller.user.id);
-    let asked = Asked {
+    let asked = AnswerRequest {
         settings: &act.settings,
         purpose: Purpose::StepUp,
         now: act.now,
@@ -61,7 +60,7 @@ pub async fn begin(ctx: &Ctx, command: Begin) -> Result<SteppingUp> {
     let begun = ctx.write(move |tx| open(tx, &act, &draft, &caller, method, ceremony.as_ref()));
     let sent = begun.await?;
     ctx.nudge_courier();
-    Ok(SteppingUp::Challenge(StepUpRequired {
+    Ok(StepUpResult::Challenge(StepUpChallenge {
         mfa_token: token,
         method,
         methods: provable,
@@ -137,28 +136,20 @@ async fn by_password(
     act: Act,
     caller: Caller,
     password: Secret<String>,
-) -> Result<SteppingUp> {
+) -> Result<StepUpResult> {
     let user = caller.user.clone();
-    let opened = password::confirmed(ctx, &act, &user, password, move |tx, act| {
+    let lifted = password::confirmed(ctx, &act, &user, password, move |tx, act| {
         let caller = fresh::hold(tx, act, &caller)?;
         if !caller.demanded().is_empty() {
             // A factor was turned on meanwhile, so the password is no longer enough.
             let max_age = act.policy().fresh_for_factors_seconds;
             return Err(Refusal::InsufficientUserAuthentication { max_age }.into());
         }
-        let (session, user) = (&caller.session, caller.user.clone());
-        lift(
-            tx,
-            act,
-            user,
-            caller.factors.clone(),
-            session,
-            Proof::Password,
-        )
+        lift(tx, act, &caller.session, Proof::Password)
     })
     .await?;
-    let lifted = signed(ctx, &act, &opened, None)?;
-    Ok(SteppingUp::Lifted(Box::new(lifted)))
+    let stepped_up = signed(ctx, &act, &lifted, None)?;
+    Ok(StepUpResult::Lifted(Box::new(stepped_up)))
 }
 
 /// A challenge and its answer.
@@ -177,7 +168,7 @@ pub struct Verify {
 ///
 /// # Errors
 /// Refuses a challenge that is over or of another session, a wrong answer, and a session that has ended.
-pub async fn verify(ctx: &Ctx, command: Verify) -> Result<SteppedUp> {
+pub async fn verify(ctx: &Ctx, command: Verify) -> Result<LiftedSession> {
     let act = Act::begin(ctx, command.source);
     let purpose = Purpose::StepUp;
     let token = &command.mfa_token;
@@ -204,7 +195,7 @@ pub async fn verify(ctx: &Ctx, command: Verify) -> Result<SteppedUp> {
 struct StepUp;
 
 impl Effect for StepUp {
-    type Outcome = session::OpenSession;
+    type Outcome = Session;
 
     const NOTIFIES: bool = false;
 
@@ -220,11 +211,9 @@ impl Effect for StepUp {
         act: &Act,
         question: &Question,
         method: AnswerKind,
-    ) -> Result<session::OpenSession> {
+    ) -> Result<Session> {
         let session = question.beginner(tx, act)?;
-        let proof = Proof::PasswordAnd(method);
-        let (user, factors) = (question.user.clone(), question.factors.clone());
-        lift(tx, act, user, factors, &session, proof)
+        lift(tx, act, &session, Proof::PasswordAnd(method))
     }
 }
 
@@ -256,40 +245,29 @@ async fn what_counts(ctx: &Ctx, act: &Act, question: &Question) -> Result<(Vec<F
     }
 }
 
-fn lift(
-    tx: &mut Tx,
-    act: &Act,
-    user: User,
-    factors: Vec<Factor>,
-    session: &Session,
-    proof: Proof,
-) -> Result<session::OpenSession> {
+/// Gives the session this proof, and returns it as it is then.
+fn lift(tx: &mut Tx, act: &Act, session: &Session, proof: Proof) -> Result<Session> {
     let lifted = session.lifted(proof, act.now);
     if !sessions::lift(tx, &lifted)? {
         return Err(Refusal::TokenInvalid { sent: true }.into());
     }
-    act.audit(tx, user.id, Event::SteppedUp, Some(&lifted.amr))?;
-    Ok(session::OpenSession::of(
-        user,
-        factors,
-        lifted,
-        proof != Proof::Password,
-    ))
+    act.audit(tx, session.user_id, Event::SteppedUp, Some(&lifted.amr))?;
+    Ok(lifted)
 }
 
 fn signed(
     ctx: &Ctx,
     act: &Act,
-    opened: &session::OpenSession,
+    lifted: &Session,
     recovery_codes_remaining: Option<u32>,
-) -> Result<SteppedUp> {
+) -> Result<LiftedSession> {
     let token_id = ctx.chance.id::<()>(act.now).uuid();
-    let access = session::access_token(act, opened, token_id)?;
-    Ok(SteppedUp {
+    let access = session::access_token(act, lifted, token_id)?;
+    Ok(LiftedSession {
         access_token: access.token,
         expires_in: access.expires_at.seconds_after(act.now),
-        acr: opened.session().acr,
-        auth_time: opened.session().auth_time,
+        acr: lifted.acr,
+        auth_time: lifted.auth_time,
         recovery_codes_remaining,
     })
 }

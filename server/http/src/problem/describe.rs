@@ -134,7 +134,7 @@ fn one_of(problems: &[Problem]) -> RefOr<Schema> {
 }
 
 /// Registers the schemas of the errors that operations name. Adds the headers that the outer
-/// middleware and `Rejected::answer` set on every answer of a status.
+/// middleware and `Rejection::answer` set on every answer of a status.
 pub fn describe<W: Wording>(document: &mut OpenApi) {
     let mut named: BTreeSet<String> = NOWHERE
         .iter()

@@ -13,7 +13,7 @@
 //! use utoipa::ToSchema;
 //! use uuid::Uuid;
 //!
-//! use crate::problem::{self, FlawList, Told, Wording};
+//! use crate::problem::{self, FlawList, ErrorParts, Wording};
 //!
 //! /// The error type of every handler and extractor: `Body<T, Error>`, `Caller<Error>`, `Result<Answer, Error>`.
 //! pub type Error = problem::Error<Acme>;
@@ -25,8 +25,8 @@
 //!     type Common = ErrorResponse;
 //!     type Flaws = FlawList; // `errors: [{field, message}]`; FlawMap is `errors: {field: [message]}`
 //!
-//!     fn common(told: &Told) -> ErrorResponse {
-//!         ErrorResponse { success: false, code: told.code, error: told.message, request_id: told.request_id }
+//!     fn common(parts: &ErrorParts) -> ErrorResponse {
+//!         ErrorResponse { success: false, code: parts.code, error: parts.message, request_id: parts.request_id }
 //!     }
 //! }
 //!
@@ -74,7 +74,7 @@ use uuid::Uuid;
 
 use crate::model::refusal::FieldError;
 use crate::model::{self, Refusal};
-use crate::status::{self, Rejected};
+use crate::status::{self, Rejection};
 use crate::trace::request_id;
 
 mod describe;
@@ -97,7 +97,7 @@ pub trait Wording: 'static {
     type Flaws: Serialize + PartialSchema + From<Vec<FieldError>>;
 
     /// Fills the fields that every error has.
-    fn common(told: &Told<'_>) -> Self::Common;
+    fn common(parts: &ErrorParts<'_>) -> Self::Common;
 
     /// Returns the status of an error.
     fn status(problem: Problem) -> StatusCode {
@@ -109,7 +109,7 @@ pub trait Wording: 'static {
 }
 
 /// The parts of an error, for [`Wording::common`] to arrange.
-pub struct Told<'a> {
+pub struct ErrorParts<'a> {
     /// The machine-readable code.
     pub code: &'static str,
     /// One sentence that tells the caller what to do.
@@ -123,7 +123,7 @@ pub struct Told<'a> {
 }
 
 /// The error type of the handlers and extractors of the API that words errors as `W`.
-pub struct Error<W>(Rejected, PhantomData<fn() -> W>);
+pub struct Error<W>(Rejection, PhantomData<fn() -> W>);
 
 impl<W> fmt::Debug for Error<W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -137,8 +137,8 @@ impl<W> fmt::Display for Error<W> {
     }
 }
 
-impl<W> From<Rejected> for Error<W> {
-    fn from(rejected: Rejected) -> Self {
+impl<W> From<Rejection> for Error<W> {
+    fn from(rejected: Rejection) -> Self {
         Self(rejected, PhantomData)
     }
 }
@@ -163,7 +163,7 @@ impl<W: Wording> ResponseError for Error<W> {
     fn error_response(&self) -> HttpResponse {
         let refusal = self.0.said();
         let status = self.status_code();
-        let common = W::common(&Told {
+        let common = W::common(&ErrorParts {
             code: refusal.code(),
             message: refusal.sentence(),
             status,
@@ -184,7 +184,7 @@ impl<W: Wording> ResponseError for Error<W> {
 }
 
 /// Words an error that no handler produced, as the API does it.
-pub fn envelope<W: Wording>(rejected: Rejected) -> HttpResponse {
+pub fn envelope<W: Wording>(rejected: Rejection) -> HttpResponse {
     Error::<W>::from(rejected).error_response()
 }
 

@@ -44,7 +44,7 @@ async fn edge(folder: &Folder, change: impl FnOnce(&mut Settings)) -> Arc<Edge> 
     let app = App::open(settings, Clock::System, Chance::seeded(1))
         .await
         .expect("opened");
-    let envelope = |rejected: Rejected| {
+    let envelope = |rejected: Rejection| {
         let body = json!({ "code": rejected.said().code(), "id": request_id() });
         rejected.answer().json(body)
     };
@@ -69,7 +69,7 @@ async fn hangs() -> HttpResponse {
 }
 
 async fn tells() -> impl Responder {
-    Rejected::from(Refusal::Forbidden).answer().finish()
+    Rejection::from(Refusal::Forbidden).answer().finish()
 }
 
 /// Returns status, headers and body of a GET, as the client would see them.

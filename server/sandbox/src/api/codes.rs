@@ -53,16 +53,16 @@ impl ShowAuthenticatorCodeRequest {
                 return Err(Refusal::field("body", "Send either email or secret."));
             }
         };
-        let shown = codes::shown(&secret, sandbox.now()).ok_or_else(|| {
+        let codes = codes::codes_of(&secret, sandbox.now()).ok_or_else(|| {
             Refusal::field(
                 "secret",
                 "This must be the secret of an authenticator app, in base32.",
             )
         })?;
         Ok(AuthenticatorCode {
-            code: shown.code,
-            next_code: shown.next,
-            seconds_left: shown.left,
+            code: codes.code,
+            next_code: codes.next,
+            seconds_left: codes.left,
         })
     }
 }

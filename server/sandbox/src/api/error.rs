@@ -4,7 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::http::problem::{self, FlawList, Told, Wording};
+use crate::http::problem::{self, ErrorParts, FlawList, Wording};
 
 /// The error type of every handler and extractor of this API.
 pub type Error = problem::Error<Sandboxed>;
@@ -16,12 +16,12 @@ impl Wording for Sandboxed {
     type Common = ErrorResponse;
     type Flaws = FlawList;
 
-    fn common(told: &Told<'_>) -> ErrorResponse {
+    fn common(parts: &ErrorParts<'_>) -> ErrorResponse {
         ErrorResponse {
-            code: told.code,
-            message: told.message,
-            status_code: told.status.as_u16(),
-            request_id: told.request_id,
+            code: parts.code,
+            message: parts.message,
+            status_code: parts.status.as_u16(),
+            request_id: parts.request_id,
         }
     }
 }

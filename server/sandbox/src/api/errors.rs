@@ -10,8 +10,8 @@ use validator::Validate;
 use super::error::refuses;
 use super::{Answer, Body, Box, Error};
 use crate::Sandbox;
-use crate::catalogue::{Documented, Operation};
-use crate::forced::{Calls, Forced};
+use crate::catalogue::{ErrorExample, Operation};
+use crate::forced::{Calls, ForcedAnswer};
 use crate::http::input::present;
 use crate::model::user::address_as_typed;
 use crate::model::{self, Refusal};
@@ -194,8 +194,8 @@ pub struct ForcedError {
     times_left: Option<u32>,
 }
 
-impl From<Forced> for ForcedError {
-    fn from(forced: Forced) -> Self {
+impl From<ForcedAnswer> for ForcedError {
+    fn from(forced: ForcedAnswer) -> Self {
         let (api, operation_id) = forced.calls.of.unzip();
         Self {
             number: forced.number.cast_signed(),
@@ -250,8 +250,8 @@ pub struct DocumentedError {
     code: String,
 }
 
-impl From<&Documented> for DocumentedError {
-    fn from(error: &Documented) -> Self {
+impl From<&ErrorExample> for DocumentedError {
+    fn from(error: &ErrorExample) -> Self {
         Self {
             status: error.status,
             code: error.code().to_owned(),

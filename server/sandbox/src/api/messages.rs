@@ -12,7 +12,7 @@ use super::error::refuses;
 use super::{Answer, Box, Query};
 use crate::model::notice;
 use crate::model::user::address_as_typed;
-use crate::{Kept, Wanted};
+use crate::{KeptMessage, MessageQuery};
 
 /// How many messages are answered where nobody says how many.
 const MOST: usize = 100;
@@ -61,8 +61,8 @@ pub struct MessageFilter {
 
 impl MessageFilter {
     /// What is looked for, and for how long.
-    fn read(self) -> (Wanted, Duration) {
-        let wanted = Wanted {
+    fn read(self) -> (MessageQuery, Duration) {
+        let wanted = MessageQuery {
             to: self.to.map(|to| address_as_typed(&to)),
             kind: self.kind,
             channel: self.channel.map(MessageChannel::into_model),
@@ -128,8 +128,8 @@ pub struct SentMessage {
     sent_at: String,
 }
 
-impl From<Kept> for SentMessage {
-    fn from(kept: Kept) -> Self {
+impl From<KeptMessage> for SentMessage {
+    fn from(kept: KeptMessage) -> Self {
         // The token stands in the fragment, which browsers send to nobody.
         let token = kept.link.as_deref().and_then(|link| link.split_once('#'));
         Self {

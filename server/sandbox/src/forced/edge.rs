@@ -12,9 +12,9 @@ use serde_json::Value;
 use super::{Concern, whose};
 use crate::Sandbox;
 use crate::apart;
-use crate::catalogue::Documented;
+use crate::catalogue::ErrorExample;
 use crate::http::contract::Envelope;
-use crate::http::status::Rejected;
+use crate::http::status::Rejection;
 use crate::http::trace::request_id;
 use crate::model::allowance::{Allowance, Ledger};
 use crate::model::{Refusal, Result};
@@ -49,7 +49,7 @@ pub async fn force<B: MessageBody + 'static>(
     let answer = match answered {
         Ok(None) => return Ok(next.call(request).await?.map_into_boxed_body()),
         Ok(Some(answer)) => answer,
-        Err(error) => envelope(Rejected::from(error)),
+        Err(error) => envelope(Rejection::from(error)),
     };
     Ok(request.into_response(answer))
 }
@@ -81,13 +81,13 @@ fn named(headers: &HeaderMap) -> Option<String> {
 async fn callers(sandbox: &Sandbox, request: &mut ServiceRequest) -> Result<Vec<String>> {
     let body = request.extract::<Bytes>().await.unwrap_or_default();
     let (headers, query) = (request.headers(), request.query_string());
-    let named = whose::Named::of(headers, query, &body);
+    let named = whose::NamedUsers::of(headers, query, &body);
     request.set_payload(Payload::from(body));
     named.addresses(sandbox.app().ctx()).await
 }
 
 /// The error as its operation documents it, with the name of this request.
-fn answer(error: &Documented) -> HttpResponse {
+fn answer(error: &ErrorExample) -> HttpResponse {
     let mut body = error.body.clone();
     for name in ["requestId", "traceId"] {
         if let Some(id) = body.get_mut(name) {
@@ -114,7 +114,7 @@ fn answer(error: &Documented) -> HttpResponse {
 }
 
 /// Begins an answer with the mark and the headers that the server's own has.
-fn begun(error: &Documented) -> HttpResponseBuilder {
+fn begun(error: &ErrorExample) -> HttpResponseBuilder {
     let said = match error.problem.sample() {
         Refusal::InsufficientUserAuthentication { max_age } => {
             let documented = error.body["maxAge"].as_u64();
@@ -132,5 +132,5 @@ fn begun(error: &Documented) -> HttpResponseBuilder {
         }
         other => other,
     };
-    Rejected::from(said).answer()
+    Rejection::from(said).answer()
 }

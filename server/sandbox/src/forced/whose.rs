@@ -16,12 +16,12 @@ const REFERENCE: usize = 64;
 
 /// Those whom a call names.
 #[derive(Default)]
-pub(super) struct Named {
+pub(super) struct NamedUsers {
     addresses: Vec<String>,
     ids: Vec<UserId>,
 }
 
-impl Named {
+impl NamedUsers {
     /// Everybody whom headers, query and body name.
     pub(super) fn of(headers: &HeaderMap, query: &str, body: &[u8]) -> Self {
         let mut named = Self::default();

@@ -8,7 +8,10 @@ use std::slice::from_ref;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{Asked, Expected, Expecting, METHODS, Method, NewCeremony, Prepared, SetUp, of};
+use super::{
+    AnswerRequest, ComparisonInput, Expectation, METHODS, Method, NewCeremony, Preparation, SetUp,
+    of,
+};
 use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::config::Settings;
@@ -36,14 +39,14 @@ impl Method for Push {
         true
     }
 
-    fn prepare(&self, set_up: &SetUp<'_>, factor: &mut Factor) -> Result<Prepared> {
+    fn prepare(&self, set_up: &SetUp<'_>, factor: &mut Factor) -> Result<Preparation> {
         let device = set_up.chance.code(6).expose().clone();
         factor.target = Some(device.clone());
         let options = json!({ "device": device });
-        Ok(Prepared::code(SetupNeeds::Passkey { options }))
+        Ok(Preparation::code(SetupNeeds::Passkey { options }))
     }
 
-    fn ask(&self, asked: &Asked<'_>) -> Result<Option<NewCeremony>> {
+    fn ask(&self, asked: &AnswerRequest<'_>) -> Result<Option<NewCeremony>> {
         let on = |factor: &&Factor| factor.state == FactorState::On;
         let device = asked.factors.iter().find(on);
         let device = device.ok_or(Refusal::MfaMethodNotEnabled)?;
@@ -53,7 +56,7 @@ impl Method for Push {
         }))
     }
 
-    fn expect(&self, expecting: Expecting<'_>) -> Result<Box<dyn Expected>> {
+    fn expect(&self, expecting: ComparisonInput<'_>) -> Result<Box<dyn Expectation>> {
         Ok(Box::new(Digits(expecting.challenge.ceremony.clone())))
     }
 }
@@ -61,7 +64,7 @@ impl Method for Push {
 /// The digits that are shown.
 struct Digits(Option<String>);
 
-impl Expected for Digits {
+impl Expectation for Digits {
     fn fit(&self, answer: &Answer, _policy: &Policy, _now: Time) -> Fit {
         let typed = answer.code().map(|code| code.expose());
         let fits = typed.is_some() && typed == self.0.as_deref();
@@ -153,7 +156,7 @@ fn a_method_is_one_file() {
     assert!(factor.target.is_some() && prepared.ceremony.is_none());
 
     let ask = |factors: &[Factor]| {
-        push.ask(&Asked {
+        push.ask(&AnswerRequest {
             settings: &settings,
             purpose: Purpose::Login,
             now: NOW,
@@ -166,7 +169,7 @@ fn a_method_is_one_file() {
     let asked = ask(from_ref(&factor)).expect("it is on");
     let asked = asked.expect("digits are shown");
 
-    let expected = push.expect(Expecting {
+    let expected = push.expect(ComparisonInput {
         vault: &vault,
         challenge: &challenge(&asked),
         candidates: vec![factor],

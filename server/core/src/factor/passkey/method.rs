@@ -1,7 +1,9 @@
 //! Passkeys as a method: how they are set up, and how one is asked for.
 
 use super::{CEREMONY_SECONDS, Key, RelyingParty, Verification};
-use crate::factor::{Asked, Expected, Expecting, Method, NewCeremony, Nothing, Prepared, SetUp};
+use crate::factor::{
+    AnswerRequest, ComparisonInput, Expectation, Method, NewCeremony, Nothing, Preparation, SetUp,
+};
 use crate::model::factor::Factor;
 use crate::model::kinds::{FactorKind, FactorState, Purpose};
 use crate::model::{Refusal, Result, Time};
@@ -19,14 +21,14 @@ impl Method for Passkeys {
         true
     }
 
-    fn prepare(&self, set_up: &SetUp<'_>, _factor: &mut Factor) -> Result<Prepared> {
+    fn prepare(&self, set_up: &SetUp<'_>, _factor: &mut Factor) -> Result<Preparation> {
         let known = keys(set_up.standing, |state| state != FactorState::Pending)?;
         let policy = &set_up.settings.policy;
         let ends = set_up.now.plus_seconds(i64::from(policy.enrolment_seconds));
         let party = RelyingParty::of(set_up.settings, Refusal::MfaMethodUnavailable)?;
         let seconds = seconds(set_up.now, ends);
         let begun = party.begin_registration(set_up.user, &known, set_up.now, seconds)?;
-        Ok(Prepared {
+        Ok(Preparation {
             needs: SetupNeeds::Passkey {
                 options: begun.options,
             },
@@ -34,7 +36,7 @@ impl Method for Passkeys {
         })
     }
 
-    fn ask(&self, asked: &Asked<'_>) -> Result<Option<NewCeremony>> {
+    fn ask(&self, asked: &AnswerRequest<'_>) -> Result<Option<NewCeremony>> {
         let keys = keys(asked.factors, |state| state == FactorState::On)?;
         let verification = match asked.purpose {
             Purpose::StepUp => Verification::Required,
@@ -50,7 +52,7 @@ impl Method for Passkeys {
         Ok(Some(begun))
     }
 
-    fn expect(&self, _expecting: Expecting<'_>) -> Result<Box<dyn Expected>> {
+    fn expect(&self, _expecting: ComparisonInput<'_>) -> Result<Box<dyn Expectation>> {
         Ok(Box::new(Nothing))
     }
 }

@@ -1,6 +1,6 @@
 //! Counts wrong answers to what a session began. At the tenth in a row, the session ends.
 
-use crate::flow::{Act, MailOf, Question};
+use crate::flow::{Act, MailCause, Question};
 use crate::model::audit::Event;
 use crate::model::kinds::{AnswerKind, Purpose};
 use crate::model::notice::Message;
@@ -28,7 +28,7 @@ impl Count {
     pub(super) fn of(question: &Question, method: AnswerKind) -> Option<Self> {
         let purpose = question.challenge.purpose;
         let session = question.challenge.session_id?;
-        if MailOf::of(purpose) != MailOf::Session {
+        if MailCause::of(purpose) != MailCause::Session {
             return None;
         }
         let what = match purpose {

@@ -9,7 +9,7 @@ use crate::model::audit::Event;
 use crate::model::kinds::{FactorKind, Purpose};
 use crate::model::source::Source;
 use crate::model::{Refusal, Result, Secret};
-use crate::outcome::Waiting;
+use crate::outcome::WaitingChallenge;
 use crate::store::{Tx, challenges, factors};
 
 /// A challenge, and the method to switch it to.
@@ -27,7 +27,7 @@ pub struct Switch {
 ///
 /// # Errors
 /// Refuses a method that is not on or is locked, and a challenge that is over.
-pub async fn switch(ctx: &Ctx, command: Switch) -> Result<Waiting> {
+pub async fn switch(ctx: &Ctx, command: Switch) -> Result<WaitingChallenge> {
     let act = Act::begin(ctx, command.source);
     let question = challenge::find_without_session(ctx, &act, &command.mfa_token).await?;
     let method = command.method;
@@ -36,7 +36,7 @@ pub async fn switch(ctx: &Ctx, command: Switch) -> Result<Waiting> {
     ctx.write(move |tx| switch_to(tx, &act, &question, method, &sending))
         .await?;
     ctx.nudge_courier();
-    Ok(Waiting {
+    Ok(WaitingChallenge {
         mfa_token: command.mfa_token,
         method,
         // It was sent now, or before for this sign-in.

@@ -3,15 +3,16 @@
 use crate::app::Ctx;
 use crate::factor::{self, Answer, Method};
 use crate::flow::answer::{Attempt, Effect, Terms, answer};
+use crate::flow::methods::effects;
 use crate::flow::setup::REPLACES;
-use crate::flow::{Act, Question, challenge, demand, fresh, toggle};
+use crate::flow::{Act, Question, challenge, demand, fresh};
 use crate::model::challenge::Challenge;
 use crate::model::factor::{Factor, kinds_on};
 use crate::model::kinds::{AnswerKind, FactorKind, FactorState, Purpose};
 use crate::model::session::Caller;
 use crate::model::source::Source;
 use crate::model::{Refusal, Result, Secret};
-use crate::outcome::FactorChanged;
+use crate::outcome::FactorChange;
 use crate::store::{Tx, code_sets, factors, users};
 
 /// Which set-up is to be proved.
@@ -42,7 +43,7 @@ pub struct Verify {
 ///
 /// # Errors
 /// Refuses a challenge that is over or of another session, and a wrong proof.
-pub async fn verify(ctx: &Ctx, command: Verify) -> Result<FactorChanged> {
+pub async fn verify(ctx: &Ctx, command: Verify) -> Result<FactorChange> {
     let act = Act::begin(ctx, command.source);
     // The person who opens a mailed link may not be the one who began the set-up.
     let by_beginner = !matches!(command.by, By::Link);
@@ -85,7 +86,7 @@ struct SetUp {
 }
 
 impl Effect for SetUp {
-    type Outcome = FactorChanged;
+    type Outcome = FactorChange;
 
     const NOTIFIES: bool = true;
 
@@ -97,7 +98,7 @@ impl Effect for SetUp {
             return Ok(());
         }
         let session = question.beginner(tx, act)?;
-        let asked = !fresh::demanded_now(tx, &question.user)?.is_empty();
+        let asked = !demand::now(tx, &question.user)?.is_empty();
         // Proof that was fresh when the set-up began counts until it ends. If a factor was turned on since
         // then, this session must have passed it (NIST SP 800-63B-4 §4.1.2).
         let (begun, max_age) = (
@@ -116,7 +117,7 @@ impl Effect for SetUp {
         act: &Act,
         question: &Question,
         _method: AnswerKind,
-    ) -> Result<FactorChanged> {
+    ) -> Result<FactorChange> {
         let standing = factors::of_user(tx, question.user.id)?;
         let first = self.replace(tx, act, question, &standing)?;
         self.enable(tx, act, question, first)
@@ -186,9 +187,9 @@ impl SetUp {
         for other in standing.iter().filter(|other| goes(other)) {
             factors::delete_one(tx, user_id, other.id)?;
         }
-        toggle::end_challenges(tx, act, user_id, standing, goes)?;
+        effects::end_challenges(tx, act, user_id, standing, goes)?;
         // If a policy made sign-in ask for the mailbox, sessions that passed it had a second step.
-        Ok(demand::methods(tx, &question.user, standing)?.is_empty())
+        Ok(demand::of(tx, &question.user, standing)?.is_empty())
     }
 
     /// Lets its codes count, and ends sessions that never passed a second step (ASVS 7.4.3).
@@ -198,7 +199,7 @@ impl SetUp {
         act: &Act,
         question: &Question,
         first: bool,
-    ) -> Result<FactorChanged> {
+    ) -> Result<FactorChange> {
         let (user, method) = (&question.user, self.factor.kind);
         let session = question.challenge.session_id;
         if first && self.by_beginner && session.is_some() {
@@ -209,8 +210,8 @@ impl SetUp {
         code_sets::make_live(tx, user.id, self.factor.id, act.now)?;
         let helper = self.helper.as_ref().map(|helper| helper.user.id);
         let actor = helper.filter(|id| *id != user.id);
-        let on = toggle::turned_on(tx, act, user, method, first, session, actor)?;
-        Ok(FactorChanged {
+        let on = effects::after_turning_on(tx, act, user, method, first, session, actor)?;
+        Ok(FactorChange {
             method,
             methods: kinds_on(&on),
             at: act.now,

@@ -16,7 +16,7 @@ const MOST: usize = 10_000;
 
 /// A mail or a text message.
 #[derive(Clone)]
-pub struct Kept {
+pub struct KeptMessage {
     /// Its place among all of them, from 1 on.
     pub number: u64,
     /// The id of its notice, which is in the mail's Message-ID too.
@@ -41,7 +41,7 @@ pub struct Kept {
 
 /// Which messages are looked for.
 #[derive(Clone, Default)]
-pub struct Wanted {
+pub struct MessageQuery {
     /// To this address or number.
     pub to: Option<String>,
     /// Of this kind.
@@ -62,7 +62,7 @@ pub struct Messages {
 
 #[derive(Default)]
 struct Shelf {
-    messages: VecDeque<Kept>,
+    messages: VecDeque<KeptMessage>,
     last: u64,
 }
 
@@ -76,13 +76,13 @@ impl Default for Messages {
 }
 
 impl Messages {
-    /// Those that are wanted, oldest first. If there are none, it waits for the first one for at most `patience`.
-    pub async fn wait(&self, wanted: &Wanted, patience: Duration) -> Vec<Kept> {
+    /// Returns those that fit, oldest first. If there are none, it waits for the first one for at most `patience`.
+    pub async fn wait(&self, query: &MessageQuery, patience: Duration) -> Vec<KeptMessage> {
         let until = Instant::now() + patience;
         let mut changed = self.changed.subscribe();
         loop {
             changed.mark_unchanged();
-            let found = self.find(wanted);
+            let found = self.find(query);
             if !found.is_empty() {
                 return found;
             }
@@ -94,11 +94,11 @@ impl Messages {
         }
     }
 
-    /// Those that are wanted, oldest first.
-    pub fn find(&self, wanted: &Wanted) -> Vec<Kept> {
+    /// Returns those that fit, oldest first.
+    pub fn find(&self, query: &MessageQuery) -> Vec<KeptMessage> {
         let shelf = self.shelf();
-        let fitting = shelf.messages.iter().rev().filter(|one| wanted.fits(one));
-        let mut found: Vec<Kept> = fitting.take(wanted.most).cloned().collect();
+        let fitting = shelf.messages.iter().rev().filter(|one| query.fits(one));
+        let mut found: Vec<KeptMessage> = fitting.take(query.most).cloned().collect();
         found.reverse();
         found
     }
@@ -126,7 +126,7 @@ impl Messages {
         };
         let mut shelf = self.shelf();
         shelf.last += 1;
-        let message = Kept {
+        let message = KeptMessage {
             number: shelf.last,
             id,
             channel: letter.lane().channel(),
@@ -151,8 +151,8 @@ impl Messages {
     }
 }
 
-impl Wanted {
-    fn fits(&self, message: &Kept) -> bool {
+impl MessageQuery {
+    fn fits(&self, message: &KeptMessage) -> bool {
         message.number > self.after
             && self.to.as_ref().is_none_or(|to| *to == message.to)
             && self.kind.as_ref().is_none_or(|kind| kind == message.kind)

@@ -12,9 +12,9 @@ const MOST: usize = 8192;
 ///
 /// Only the signature is cached. Whether the key is still accepted, the times, the session and its user are
 /// checked on each call. The cache belongs to one key ring, so that nothing in it outlives a removed key.
-pub(super) struct Checked(Cache<[u8; 32], usize>);
+pub(super) struct SignatureCache(Cache<[u8; 32], usize>);
 
-impl Checked {
+impl SignatureCache {
     /// Creates an empty cache.
     pub(super) fn new() -> Self {
         Self(Cache::new(MOST))
