@@ -3,16 +3,19 @@
 use uuid::Uuid;
 
 use crate::model::audit::AuditEvent;
-use crate::model::challenge::Challenge;
-use crate::model::email_change::{EmailChange, EmailUndo};
 use crate::model::factor::{Factor, FactorAttempts};
 use crate::model::kinds::{
-    AnswerKind, Assurance, FactorKind, OrganisationRole, Purpose, Role, Scope,
+    AnswerKind, Assurance, FactorKind, FactorState, OrganisationRole, Purpose, Role, Scope,
 };
-use crate::model::organisation::Organisation;
 use crate::model::session::Session;
-use crate::model::user::PasswordReset;
-use crate::model::{ApiKeyId, AuditId, OrganisationId, Secret, SessionId, Time, UserId};
+use crate::model::user::User;
+use crate::model::{ApiKeyId, AuditId, FactorId, OrganisationId, Secret, SessionId, Time, UserId};
+
+mod export;
+
+pub use export::{
+    AddressChange, Counter, Export, LetterRecord, Membership, SessionRecord, StepRecord,
+};
 
 /// A user, with what every API may show of them.
 #[derive(Clone, Debug)]
@@ -109,6 +112,18 @@ pub struct SessionView {
     pub expires_at: Time,
 }
 
+impl From<&Session> for SessionView {
+    fn from(session: &Session) -> Self {
+        Self {
+            id: session.id,
+            acr: session.acr,
+            amr: session.amr.split(' ').map(str::to_owned).collect(),
+            auth_time: session.auth_time,
+            expires_at: session.expires_at,
+        }
+    }
+}
+
 /// An open session, as its owner may see it in a list.
 #[derive(Clone, Debug)]
 pub struct OpenSession {
@@ -130,47 +145,84 @@ pub struct OpenSession {
 #[derive(Debug)]
 pub struct Activity {
     /// The events.
-    pub events: Vec<AuditEvent>,
+    pub events: Vec<ActivityEntry>,
     /// Where the next page begins; `None` on the last one.
     pub next: Option<AuditId>,
 }
 
-/// Everything that is kept about a user. Some rows have hashes and sealed values, which nobody is shown.
-pub struct Export {
-    /// When it was read.
+/// Something that happened to an account, as its owner may see it.
+#[derive(Clone, Debug)]
+pub struct ActivityEntry {
+    /// The event's id.
+    pub id: AuditId,
+    /// The event's word.
+    pub event: String,
+    /// When it happened.
     pub at: Time,
-    /// The user.
+    /// The network address it came from, if known and if the owner caused it.
+    pub source: Option<String>,
+    /// What else is known about it.
+    pub detail: Option<String>,
+    /// Whether somebody else than the owner did it.
+    pub by_other: bool,
+}
+
+impl From<AuditEvent> for ActivityEntry {
+    fn from(event: AuditEvent) -> Self {
+        let by_other = event.actor_id.is_some_and(|actor| actor != event.user_id);
+        Self {
+            id: event.id,
+            event: event.event,
+            at: event.at,
+            // Whoever acted on the account is entitled to their address as well.
+            source: event.source.filter(|_| !by_other),
+            detail: event.detail,
+            by_other,
+        }
+    }
+}
+
+/// A member of an organisation, as those who administer it see them.
+#[derive(Clone, Debug)]
+pub struct Member {
+    /// The user's id.
+    pub id: UserId,
+    /// The proved address; for a user without a mailbox, the name they sign in with.
+    pub email: String,
+    /// Given name, if known.
+    pub first_name: Option<String>,
+    /// Family name, if known.
+    pub last_name: Option<String>,
+    /// Their organisation, and their role in it.
+    pub organisation: Option<(OrganisationId, OrganisationRole)>,
+    /// Whether `email` is a proved address.
+    pub mailbox: bool,
+}
+
+impl From<User> for Member {
+    fn from(user: User) -> Self {
+        Self {
+            id: user.id,
+            email: user.email,
+            first_name: user.first_name,
+            last_name: user.last_name,
+            organisation: user.organisation_id.zip(user.organisation_role),
+            mailbox: user.mailbox,
+        }
+    }
+}
+
+/// A user with their methods, before or after the second step of their sign-in.
+#[derive(Clone, Debug)]
+pub struct MfaOverview {
+    /// The user. Sign-in begins with the first of their methods.
     pub person: Person,
-    /// The user's organisation, and their role in it.
-    pub organisation: Option<(Organisation, OrganisationRole)>,
-    /// How often the password was changed.
-    pub password_changes: i64,
-    /// The newest request for a new address, one that is over as well.
-    pub email_change: Option<EmailChange>,
-    /// The changes of address that can or could be undone, newest first.
-    pub email_undos: Vec<EmailUndo>,
-    /// The factors, whatever their state.
-    pub factors: Vec<Factor>,
-    /// How many recovery codes are unused.
-    pub recovery_codes: u32,
-    /// When the recovery codes were made, if there are any.
-    pub recovery_codes_made_at: Option<Time>,
-    /// The sessions, ended ones as well.
-    pub sessions: Vec<Session>,
-    /// The API keys that the user made.
-    pub keys: Vec<KeyView>,
-    /// The challenges, those that are over as well.
-    pub challenges: Vec<Challenge>,
-    /// The newest mail for a new password.
-    pub reset: Option<PasswordReset>,
-    /// The letters: kind, state, when queued, when ended.
-    pub letters: Vec<(String, String, Time, Option<Time>)>,
-    /// What limits have counted: name, uses, end of the window.
-    pub limits: Vec<(String, i32, Time)>,
-    /// The counters of wrong codes.
-    pub attempts: Vec<FactorAttempts>,
-    /// What happened.
-    pub events: Vec<AuditEvent>,
+    /// The methods they have proved, whether or not sign-in asks for them.
+    pub proved: Vec<FactorKind>,
+    /// Whether their organisation demands a second factor.
+    pub enforced: bool,
+    /// Whether they are signed in. If not, the second step is still to come.
+    pub signed_in: bool,
 }
 
 /// The answer to a registration. It is the same whether or not the address already has an account.
@@ -366,11 +418,50 @@ pub struct LinkOpened {
     pub asked_from: Option<String>,
 }
 
+/// A factor, as its owner may see it.
+#[derive(Clone, Debug)]
+pub struct MethodView {
+    /// The factor's id.
+    pub id: FactorId,
+    /// Its method.
+    pub method: FactorKind,
+    /// The name its owner gave it, if any.
+    pub name: Option<String>,
+    /// Whether it is pending, ready or on.
+    pub state: FactorState,
+    /// Whether sign-in starts with it.
+    pub primary: bool,
+    /// When its set-up began.
+    pub created_at: Time,
+    /// When it was turned on.
+    pub enabled_at: Option<Time>,
+    /// When it last proved its owner.
+    pub last_used_at: Option<Time>,
+    /// The phone number for SMS, in E.164.
+    pub phone: Option<String>,
+}
+
+impl From<Factor> for MethodView {
+    fn from(factor: Factor) -> Self {
+        Self {
+            id: factor.id,
+            method: factor.kind,
+            name: factor.name,
+            state: factor.state,
+            primary: factor.is_primary,
+            created_at: factor.created_at,
+            enabled_at: factor.enabled_at,
+            last_used_at: factor.last_used_at,
+            phone: factor.target,
+        }
+    }
+}
+
 /// The proved methods of an account.
 #[derive(Debug)]
 pub struct MethodList {
     /// The factors, oldest first.
-    pub factors: Vec<Factor>,
+    pub factors: Vec<MethodView>,
     /// How many recovery codes are unused.
     pub recovery_codes_remaining: u32,
     /// When the recovery codes were made, if there are any.

@@ -18,12 +18,11 @@ use crate::flow;
 use crate::flow::toggle::{Target, Toggle, Which};
 use crate::http::input::{Path, Then, name as readable};
 use crate::http::limits::Client;
-use crate::model::factor::Factor;
 use crate::model::kinds;
 use crate::model::notice::masked;
 use crate::model::source::Source;
-use crate::model::{FactorId, Secret};
-use crate::outcome::MethodList;
+use crate::model::{FactorId, Secret, session};
+use crate::outcome::{MethodList, MethodView};
 
 refuses!(ListMfaMethods: WITHOUT_BODY, Validation, TokenInvalid, TokenExpired);
 
@@ -36,9 +35,7 @@ pub async fn list_mfa_methods(
     Then(caller, _whole): Then<Caller, Query<WholeList>>,
 ) -> Answer<ListMfaMethodsAnswer> {
     let caller = caller.into_inner();
-    let list = app
-        .call(async |ctx| flow::methods::list(ctx, caller).await)
-        .await?;
+    let list = app.run(flow::methods::list, caller).await?;
     Ok(Json(list.into()))
 }
 
@@ -57,11 +54,9 @@ pub async fn rename_mfa_method(
     Then(caller, body): Then<Caller, Body<RenameMfaMethodRequest>>,
     id: Path<String, Error>,
 ) -> Answer<MfaFactor> {
-    let (command, name) = (own(caller, source), body.into_inner().name);
     let id = dto::factor_id("factorId", &id.into_inner())?;
-    let factor = app
-        .call(async |ctx| flow::toggle::rename(ctx, command, id, name).await)
-        .await?;
+    let command = body.into_inner().command(caller.into_inner(), id, source);
+    let factor = app.run(flow::toggle::rename, command).await?;
     Ok(Json(factor.into()))
 }
 
@@ -159,6 +154,22 @@ pub struct RenameMfaMethodRequest {
     name: String,
 }
 
+impl RenameMfaMethodRequest {
+    fn command(
+        self,
+        caller: session::Caller,
+        id: FactorId,
+        source: Source,
+    ) -> flow::toggle::Rename {
+        flow::toggle::Rename {
+            caller,
+            id,
+            name: self.name,
+            source,
+        }
+    }
+}
+
 #[derive(Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum FactorState {
@@ -202,18 +213,18 @@ pub struct MfaFactor {
     target: Option<String>,
 }
 
-impl From<Factor> for MfaFactor {
-    fn from(factor: Factor) -> Self {
+impl From<MethodView> for MfaFactor {
+    fn from(factor: MethodView) -> Self {
         Self {
             id: format!("factor-{}", factor.id),
-            method: factor.kind.into(),
+            method: factor.method.into(),
             name: factor.name,
             state: factor.state.into(),
-            primary: factor.is_primary,
+            primary: factor.primary,
             created_at: factor.created_at.to_string(),
             enabled_at: factor.enabled_at.map(|time| time.to_string()),
             last_used_at: factor.last_used_at.map(|time| time.to_string()),
-            target: factor.target.as_deref().map(masked),
+            target: factor.phone.as_deref().map(masked),
         }
     }
 }

@@ -11,7 +11,6 @@ use crate::model::kinds::{FactorKind, FactorState, Role};
 use crate::model::notice::Channel;
 use crate::model::session::Caller;
 use crate::model::source::Source;
-use crate::model::user::canonical_address;
 use crate::model::{Error, Refusal, Result};
 use crate::outcome::{FactorChanged, SetupBegun};
 
@@ -154,7 +153,7 @@ pub async fn turn_off_profile(ctx: &Ctx, command: Toggle) -> Result<()> {
 fn judge_address(caller: &Caller, typed: Option<&str>) -> Result<()> {
     match typed {
         None => Ok(()),
-        Some(typed) if canonical_address(typed).as_ref() == Some(&caller.user.email) => Ok(()),
+        Some(typed) if caller.has_address(typed) => Ok(()),
         Some(_) => Err(Refusal::field("email", FOREIGN).into()),
     }
 }

@@ -5,7 +5,7 @@ use crate::model::Result;
 use crate::model::factor::starting;
 use crate::model::kinds::{CodeSetKind, FactorState};
 use crate::model::session::Caller;
-use crate::outcome::MethodList;
+use crate::outcome::{MethodList, MethodView};
 use crate::store::{code_sets, factors};
 
 /// Returns the proved factors, and how many recovery codes are left.
@@ -25,7 +25,7 @@ pub async fn list(ctx: &Ctx, caller: Caller) -> Result<MethodList> {
         }
         let codes = code_sets::live(tx, user_id, CodeSetKind::Recovery)?;
         Ok(MethodList {
-            factors: all,
+            factors: all.into_iter().map(MethodView::from).collect(),
             recovery_codes_remaining: code_sets::remaining(tx, user_id, CodeSetKind::Recovery)?,
             recovery_codes_made_at: codes.map(|set| set.created_at),
             demanded: caller.demanded(),

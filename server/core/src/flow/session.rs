@@ -14,13 +14,17 @@ use crate::model::session::{Again, Caller, Proof, RefreshToken, Session};
 use crate::model::source::Source;
 use crate::model::user::User;
 use crate::model::{Error, Fault, RefreshId, Refusal, Result, Secret, SessionId, Time, UserId};
-use crate::outcome::{Person, SessionView, SignedIn, TokenFlaw, TokenJudgement};
+use crate::outcome::{Person, SessionView, SignedIn};
 use crate::store::{Entry, Tx, factors, sessions, users};
 use crate::vault::{self, AccessClaims};
 
 mod pending;
+mod sender;
+mod validate;
 
-pub use pending::{abandon, as_bearer, is_pending, pending};
+pub use pending::{as_bearer, is_pending, pending};
+pub use sender::{Sender, leave, overview};
+pub use validate::{Validate, Validator, validate};
 
 /// The client that our own access tokens are issued to (`client_id`, RFC 9068 §2.2).
 const CLIENT: &str = "countersign";
@@ -318,18 +322,7 @@ pub fn person(user: &User, factors: &[Factor]) -> Person {
 /// Returns the caller as they may see themselves, with their session.
 pub fn view(caller: &Caller) -> (Person, SessionView) {
     let person = person(&caller.user, &caller.factors).while_enforced(caller.enforced);
-    (person, view_of(&caller.session))
-}
-
-/// Returns a session as its owner may see it.
-pub fn view_of(session: &Session) -> SessionView {
-    SessionView {
-        id: session.id,
-        acr: session.acr,
-        amr: session.amr.split(' ').map(str::to_owned).collect(),
-        auth_time: session.auth_time,
-        expires_at: session.expires_at,
-    }
+    (person, SessionView::from(&caller.session))
 }
 
 /// Finds the caller of a bearer token. The signature must be right, and the session and the user must be
@@ -396,29 +389,6 @@ pub async fn authenticate(ctx: &Ctx, bearer: &str) -> Result<Caller> {
         }
     }
     Ok(caller)
-}
-
-/// Checks a token for another service.
-///
-/// # Errors
-/// Returns a fault if the database does not answer. A bad token is an outcome, not an error.
-pub async fn judge(ctx: &Ctx, token: &str) -> Result<TokenJudgement> {
-    match authenticate(ctx, token).await {
-        Ok(caller) => {
-            let (person, session) = view(&caller);
-            Ok(TokenJudgement::Valid {
-                person: Box::new(person),
-                session,
-            })
-        }
-        Err(Error::Refused(Refusal::TokenExpired)) => {
-            Ok(TokenJudgement::Flawed(TokenFlaw::Expired))
-        }
-        Err(Error::Refused(Refusal::TokenInvalid { .. })) => {
-            Ok(TokenJudgement::Flawed(TokenFlaw::Invalid))
-        }
-        Err(error) => Err(error),
-    }
 }
 
 /// Exchanges a refresh token. Each is good for one exchange. If it is sent again within

@@ -16,7 +16,7 @@ use crate::model::session::Caller;
 use crate::model::source::Source;
 use crate::model::user::User;
 use crate::model::{FactorId, Refusal, Result, SessionId, UserId};
-use crate::outcome::FactorChanged;
+use crate::outcome::{FactorChanged, MethodView};
 use crate::store::{Tx, challenges, code_sets, factors, sessions};
 
 use target::hold;
@@ -277,7 +277,7 @@ pub async fn reset(ctx: &Ctx, command: Toggle) -> Result<()> {
 ///
 /// # Errors
 /// Refuses a caller without fresh proof, and a factor that is not on.
-pub async fn choose_primary(ctx: &Ctx, command: Toggle, which: Which) -> Result<Factor> {
+pub async fn choose_primary(ctx: &Ctx, command: Toggle, which: Which) -> Result<MethodView> {
     let act = Act::begin(ctx, command.source);
     let caller = command.caller;
     ctx.write(move |tx| {
@@ -295,12 +295,24 @@ pub async fn choose_primary(ctx: &Ctx, command: Toggle, which: Which) -> Result<
         factors::set_primary(tx, caller.user.id, chosen.id)?;
         let method = Some(chosen.kind.as_str());
         act.audit(tx, caller.user.id, Event::PrimaryChosen, method)?;
-        Ok(Factor {
-            is_primary: true,
-            ..chosen.clone()
+        Ok(MethodView {
+            primary: true,
+            ..chosen.clone().into()
         })
     })
     .await
+}
+
+/// A new name for a factor.
+pub struct Rename {
+    /// The signed-in user.
+    pub caller: Caller,
+    /// The factor.
+    pub id: FactorId,
+    /// Its new name.
+    pub name: String,
+    /// The address that the call came from.
+    pub source: Source,
 }
 
 /// Gives a factor another name.
@@ -308,9 +320,14 @@ pub async fn choose_primary(ctx: &Ctx, command: Toggle, which: Which) -> Result<
 /// # Errors
 /// Refuses a caller without fresh proof, a factor that does not exist, and a name that another factor of the
 /// same method has.
-pub async fn rename(ctx: &Ctx, command: Toggle, id: FactorId, name: String) -> Result<Factor> {
-    let act = Act::begin(ctx, command.source);
-    let caller = command.caller;
+pub async fn rename(ctx: &Ctx, command: Rename) -> Result<MethodView> {
+    let Rename {
+        caller,
+        id,
+        name,
+        source,
+    } = command;
+    let act = Act::begin(ctx, source);
     ctx.write(move |tx| {
         let caller = fresh::proved(tx, &act, &caller)?;
         let found = caller.factors.iter().find(|factor| factor.id == id);
@@ -325,10 +342,10 @@ pub async fn rename(ctx: &Ctx, command: Toggle, id: FactorId, name: String) -> R
         let method = Some(factor.kind.as_str());
         act.audit(tx, caller.user.id, Event::FactorRenamed, method)?;
         let first = starting(&caller.factors).is_some_and(|first| first.id == id);
-        Ok(Factor {
+        Ok(MethodView {
             name: Some(name.clone()),
-            is_primary: first,
-            ..factor.clone()
+            primary: first,
+            ..factor.clone().into()
         })
     })
     .await
