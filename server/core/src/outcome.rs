@@ -3,18 +3,21 @@
 use uuid::Uuid;
 
 use crate::model::audit::AuditEvent;
-use crate::model::factor::{Factor, FactorAttempts};
-use crate::model::kinds::{
-    AnswerKind, Assurance, FactorKind, FactorState, OrganisationRole, Purpose, Role, Scope,
-};
-use crate::model::session::Session;
+use crate::model::factor::FactorAttempts;
+use crate::model::kinds::{AnswerKind, FactorKind, OrganisationRole, Purpose, Role, Scope};
 use crate::model::user::User;
-use crate::model::{ApiKeyId, AuditId, FactorId, OrganisationId, Secret, SessionId, Time, UserId};
+use crate::model::{ApiKeyId, AuditId, OrganisationId, Secret, Time, UserId};
 
 mod export;
+mod methods;
+mod session;
 
 pub use export::{
     AddressChange, Counter, Export, LetterRecord, Membership, SessionRecord, StepRecord,
+};
+pub use methods::{FactorChanged, MethodList, MethodView, MfaOverview};
+pub use session::{
+    OpenSession, SessionView, StepUpRequired, SteppedUp, SteppingUp, TokenFlaw, TokenJudgement,
 };
 
 /// A user, with what every API may show of them.
@@ -97,50 +100,6 @@ impl Account {
     }
 }
 
-/// A session, with what every API may show of it.
-#[derive(Clone, Debug)]
-pub struct SessionView {
-    /// The session's id.
-    pub id: SessionId,
-    /// How strongly the person was authenticated (the `acr` claim).
-    pub acr: Assurance,
-    /// The authentication methods (RFC 8176).
-    pub amr: Vec<String>,
-    /// When the person last proved who they are.
-    pub auth_time: Time,
-    /// When the session ends at the latest, however often it is refreshed.
-    pub expires_at: Time,
-}
-
-impl From<&Session> for SessionView {
-    fn from(session: &Session) -> Self {
-        Self {
-            id: session.id,
-            acr: session.acr,
-            amr: session.amr.split(' ').map(str::to_owned).collect(),
-            auth_time: session.auth_time,
-            expires_at: session.expires_at,
-        }
-    }
-}
-
-/// An open session, as its owner may see it in a list.
-#[derive(Clone, Debug)]
-pub struct OpenSession {
-    /// What every API may show of it.
-    pub view: SessionView,
-    /// Whether it is the session of the caller.
-    pub current: bool,
-    /// When it was signed in.
-    pub created_at: Time,
-    /// When it was last used, to the minute.
-    pub last_used_at: Time,
-    /// The network address that signed in, if known.
-    pub source: Option<String>,
-    /// What the program that signed in called itself, if anything.
-    pub program: Option<String>,
-}
-
 /// A page of what happened to an account, newest first.
 #[derive(Debug)]
 pub struct Activity {
@@ -210,19 +169,6 @@ impl From<User> for Member {
             mailbox: user.mailbox,
         }
     }
-}
-
-/// A user with their methods, before or after the second step of their sign-in.
-#[derive(Clone, Debug)]
-pub struct MfaOverview {
-    /// The user. Sign-in begins with the first of their methods.
-    pub person: Person,
-    /// The methods they have proved, whether or not sign-in asks for them.
-    pub proved: Vec<FactorKind>,
-    /// Whether their organisation demands a second factor.
-    pub enforced: bool,
-    /// Whether they are signed in. If not, the second step is still to come.
-    pub signed_in: bool,
 }
 
 /// The answer to a registration. It is the same whether or not the address already has an account.
@@ -344,17 +290,6 @@ pub enum SetupNeeds {
     },
 }
 
-/// A method that was turned on or off.
-#[derive(Debug)]
-pub struct FactorChanged {
-    /// The method.
-    pub method: FactorKind,
-    /// The methods that are on now.
-    pub methods: Vec<FactorKind>,
-    /// When it changed.
-    pub at: Time,
-}
-
 /// A challenge that waits for a code.
 #[derive(Debug)]
 pub struct Waiting {
@@ -364,45 +299,6 @@ pub struct Waiting {
     pub method: FactorKind,
     /// Whether a code was sent.
     pub sent: bool,
-}
-
-/// What a request to step up leads to.
-#[derive(Debug)]
-pub enum SteppingUp {
-    /// A challenge, since a factor is on.
-    Challenge(StepUpRequired),
-    /// Fresh proof at once: no factor is on, and the password was right.
-    Lifted(Box<SteppedUp>),
-}
-
-/// A step-up that waits for a second factor.
-#[derive(Debug)]
-pub struct StepUpRequired {
-    /// The token to send with the proof.
-    pub mfa_token: Secret<String>,
-    /// The method that the challenge waits for.
-    pub method: FactorKind,
-    /// All methods that may be used.
-    pub methods: Vec<FactorKind>,
-    /// For a passkey, the options that the browser needs.
-    pub options: Option<serde_json::Value>,
-    /// Whether a code was sent.
-    pub sent: bool,
-}
-
-/// A session that gave fresh proof.
-#[derive(Debug)]
-pub struct SteppedUp {
-    /// A new access token of the same session.
-    pub access_token: Secret<String>,
-    /// Lifetime of the access token, in seconds.
-    pub expires_in: u32,
-    /// The assurance that the session has now.
-    pub acr: Assurance,
-    /// When the person proved who they are: now.
-    pub auth_time: Time,
-    /// How many recovery codes are left, if one was used.
-    pub recovery_codes_remaining: Option<u32>,
 }
 
 /// What the page of a mailed link shows.
@@ -416,60 +312,6 @@ pub struct LinkOpened {
     pub asked_at: Time,
     /// The network address that asked, if known.
     pub asked_from: Option<String>,
-}
-
-/// A factor, as its owner may see it.
-#[derive(Clone, Debug)]
-pub struct MethodView {
-    /// The factor's id.
-    pub id: FactorId,
-    /// Its method.
-    pub method: FactorKind,
-    /// The name its owner gave it, if any.
-    pub name: Option<String>,
-    /// Whether it is pending, ready or on.
-    pub state: FactorState,
-    /// Whether sign-in starts with it.
-    pub primary: bool,
-    /// When its set-up began.
-    pub created_at: Time,
-    /// When it was turned on.
-    pub enabled_at: Option<Time>,
-    /// When it last proved its owner.
-    pub last_used_at: Option<Time>,
-    /// The phone number for SMS, in E.164.
-    pub phone: Option<String>,
-}
-
-impl From<Factor> for MethodView {
-    fn from(factor: Factor) -> Self {
-        Self {
-            id: factor.id,
-            method: factor.kind,
-            name: factor.name,
-            state: factor.state,
-            primary: factor.is_primary,
-            created_at: factor.created_at,
-            enabled_at: factor.enabled_at,
-            last_used_at: factor.last_used_at,
-            phone: factor.target,
-        }
-    }
-}
-
-/// The proved methods of an account.
-#[derive(Debug)]
-pub struct MethodList {
-    /// The factors, oldest first.
-    pub factors: Vec<MethodView>,
-    /// How many recovery codes are unused.
-    pub recovery_codes_remaining: u32,
-    /// When the recovery codes were made, if there are any.
-    pub recovery_codes_made_at: Option<Time>,
-    /// The methods that sign-in accepts: those that are on, or the mailbox that a policy demands.
-    pub demanded: Vec<FactorKind>,
-    /// Whether the user's organisation demands a second factor.
-    pub enforced: bool,
 }
 
 /// A sign-in that waits for a passkey and named no user.
@@ -492,29 +334,6 @@ pub struct Resent {
     pub resends_remaining: u32,
     /// Seconds until it may be sent again.
     pub retry_after: u32,
-}
-
-/// Why a token is not valid.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TokenFlaw {
-    /// The token is forged or of another kind, or its session has ended.
-    Invalid,
-    /// The token has expired.
-    Expired,
-}
-
-/// What an access token turned out to be.
-#[derive(Debug)]
-pub enum TokenJudgement {
-    /// The token is valid.
-    Valid {
-        /// Whose token it is.
-        person: Box<Person>,
-        /// The session it belongs to.
-        session: SessionView,
-    },
-    /// The token is not valid.
-    Flawed(TokenFlaw),
 }
 
 /// An API key as lists show it, without its secret.

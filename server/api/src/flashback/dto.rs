@@ -4,7 +4,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 use validator::Validate;
 
-use crate::flow::toggle::{Target, Toggle};
+use crate::flow::toggle::Toggle;
 use crate::http::input::present;
 use crate::model::kinds::FactorKind;
 use crate::model::source::Source;
@@ -87,12 +87,7 @@ impl MfaTypeRequest {
         source: Source,
     ) -> Result<(Toggle, FactorKind), Refusal> {
         let method = self.mfa_type.known()?;
-        let command = Toggle {
-            caller,
-            target: Target::Own,
-            source,
-        };
-        Ok((command, method))
+        Ok((Toggle::own(caller, source), method))
     }
 }
 

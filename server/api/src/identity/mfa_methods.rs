@@ -15,7 +15,7 @@ use super::dto::{self, MfaMethod, WholeList};
 use super::error::{Error, refuses};
 use super::{Answer, App, Body, Caller, Query};
 use crate::flow;
-use crate::flow::toggle::{Target, Toggle, Which};
+use crate::flow::toggle::{Toggle, Which};
 use crate::http::input::{Path, Then, name as readable};
 use crate::http::limits::Client;
 use crate::model::kinds;
@@ -74,8 +74,8 @@ pub async fn delete_mfa_method(
     Client(source): Client,
     Then(caller, Named(id)): Then<Caller, Named>,
 ) -> Result<HttpResponse, Error> {
-    let (command, which) = (own(caller, source), Which::Factor(id));
-    app.call(async |ctx| flow::toggle::remove(ctx, command, which).await)
+    let command = Toggle::own(caller.into_inner(), source);
+    app.call(async |ctx| flow::toggle::remove(ctx, command, Which::Factor(id)).await)
         .await?;
     Ok(HttpResponse::NoContent().finish())
 }
@@ -94,9 +94,9 @@ pub async fn set_primary_mfa_method(
     Client(source): Client,
     Then(caller, Named(id)): Then<Caller, Named>,
 ) -> Answer<MfaFactor> {
-    let (command, which) = (own(caller, source), Which::Factor(id));
+    let command = Toggle::own(caller.into_inner(), source);
     let factor = app
-        .call(async |ctx| flow::toggle::choose_primary(ctx, command, which).await)
+        .call(async |ctx| flow::toggle::choose_primary(ctx, command, Which::Factor(id)).await)
         .await?;
     Ok(Json(factor.into()))
 }
@@ -118,15 +118,6 @@ pub async fn generate_recovery_codes(
         .call(async |ctx| flow::recovery::regenerate(ctx, caller, source).await)
         .await?;
     Ok((Json(codes.into()), StatusCode::CREATED))
-}
-
-/// A command for the caller's own account.
-fn own(caller: Caller, source: Source) -> Toggle {
-    Toggle {
-        caller: caller.into_inner(),
-        target: Target::Own,
-        source,
-    }
 }
 
 /// The id in the path.

@@ -10,7 +10,7 @@ use super::dto::{Disabled, Enabled, Method, MfaMethod, Pending};
 use super::error::refuses;
 use super::{Answer, App, Caller, OptionalBody};
 use crate::flow::channel::{self, TurnOn, TurnedOn};
-use crate::flow::toggle::{self, Target, Toggle, Which};
+use crate::flow::toggle::{self, Toggle, Which};
 use crate::http::input::{Then, present};
 use crate::http::limits::Client;
 use crate::http::output::exposed_if;
@@ -48,19 +48,10 @@ pub async fn disable_mfa_sign_in(
     Client(source): Client,
     caller: Caller,
 ) -> Answer<DisableMfaSignInAnswer> {
-    let command = own(caller.into_inner(), source);
+    let command = Toggle::own(caller.into_inner(), source);
     app.call(async |ctx| toggle::pause(ctx, command, Which::All).await)
         .await?;
     Ok(Json(DisableMfaSignInAnswer::OFF))
-}
-
-/// Makes the command for the caller's own account.
-const fn own(caller: session::Caller, source: Source) -> Toggle {
-    Toggle {
-        caller,
-        target: Target::Own,
-        source,
-    }
 }
 
 /// The method and its channel. For missing fields, the user's defaults apply.

@@ -59,11 +59,7 @@ pub async fn turn_on(ctx: &Ctx, command: TurnOn) -> Result<TurnedOn> {
     } = command;
     judge_address(&caller, email.as_deref())?;
     let (method, number) = chosen(&act, &caller, method, phone.as_ref())?;
-    let own = |caller: &Caller| Toggle {
-        caller: caller.clone(),
-        target: Target::Own,
-        source,
-    };
+    let own = |caller: &Caller| Toggle::own(caller.clone(), source);
     if factor::channel(method) == Some(Channel::Mail) {
         let changed = toggle::enable_mailbox(ctx, own(&caller)).await?;
         return Ok(TurnedOn::On(changed));

@@ -32,6 +32,17 @@ pub struct Toggle {
     pub source: Source,
 }
 
+impl Toggle {
+    /// Makes the command for the caller's own account.
+    pub const fn own(caller: Caller, source: Source) -> Self {
+        Self {
+            caller,
+            target: Target::Own,
+            source,
+        }
+    }
+}
+
 /// Which factors to change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Which {
