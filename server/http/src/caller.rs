@@ -140,7 +140,9 @@ pub async fn authenticate(
     token: Secret<String>,
 ) -> Result<session::Caller, Rejected> {
     let app = app(request)?;
-    Ok(app.run(flow::session::authenticate, token.expose()).await?)
+    Ok(app
+        .run(flow::session::authenticate, token.expose().as_str())
+        .await?)
 }
 
 /// Returns the token of `Authorization: Bearer …` (RFC 6750 §2.1); `None` if the header was not
