@@ -163,6 +163,17 @@ impl App {
         }
     }
 
+    /// Calls a flow with its command, as [`Self::call`] does.
+    ///
+    /// # Errors
+    /// As [`Self::call`].
+    pub async fn run<C, T, F>(&self, flow: F, command: C) -> Result<T>
+    where
+        F: AsyncFnOnce(&Ctx, C) -> Result<T>,
+    {
+        self.call(async |ctx| flow(ctx, command).await).await
+    }
+
     /// Returns the public keys that verify access tokens now.
     pub fn jwks(&self) -> Vec<PublicKey> {
         self.0.vault.jwks(self.0.now())

@@ -3,17 +3,25 @@
 use uuid::Uuid;
 
 use crate::model::audit::AuditEvent;
-use crate::model::challenge::Challenge;
 use crate::model::demand::Demand;
-use crate::model::email_change::{EmailChange, EmailUndo};
-use crate::model::factor::{Factor, FactorAttempts};
-use crate::model::kinds::{
-    AnswerKind, Assurance, FactorKind, OrganisationRole, Purpose, Role, Scope,
+use crate::model::factor::FactorAttempts;
+use crate::model::kinds::{AnswerKind, FactorKind, OrganisationRole, Purpose, Role, Scope};
+use crate::model::session::Caller;
+use crate::model::user::User;
+use crate::model::{ApiKeyId, AuditId, OrganisationId, Secret, Time, UserId};
+
+mod export;
+mod methods;
+mod session;
+
+pub use export::{
+    AddressChange, Counter, Export, LetterRecord, Membership, SessionRecord, StepRecord,
 };
-use crate::model::organisation::Organisation;
-use crate::model::session::{Caller, Session};
-use crate::model::user::{PasswordReset, User};
-use crate::model::{ApiKeyId, AuditId, OrganisationId, Secret, SessionId, Time, UserId};
+pub use methods::{FactorChange, MethodList, MethodView, MfaOverview};
+pub use session::{
+    LiftedSession, OpenSession, SessionView, StepUpChallenge, StepUpResult, TokenFlaw,
+    TokenJudgement,
+};
 
 /// A user, with what every API may show of them.
 #[derive(Clone, Debug)]
@@ -108,83 +116,75 @@ impl Account {
     }
 }
 
-/// A session, with what every API may show of it.
-#[derive(Clone, Debug)]
-pub struct SessionView {
-    /// The session's id.
-    pub id: SessionId,
-    /// How strongly the person was authenticated (the `acr` claim).
-    pub acr: Assurance,
-    /// The authentication methods (RFC 8176).
-    pub amr: Vec<String>,
-    /// When the person last proved who they are.
-    pub auth_time: Time,
-    /// When the session ends at the latest, however often it is refreshed.
-    pub expires_at: Time,
-}
-
-/// An open session, as its owner may see it in a list.
-#[derive(Clone, Debug)]
-pub struct OpenSession {
-    /// What every API may show of it.
-    pub view: SessionView,
-    /// Whether it is the session of the caller.
-    pub current: bool,
-    /// When it was signed in.
-    pub created_at: Time,
-    /// When it was last used, to the minute.
-    pub last_used_at: Time,
-    /// The network address that signed in, if known.
-    pub source: Option<String>,
-    /// What the program that signed in called itself, if anything.
-    pub program: Option<String>,
-}
-
 /// A page of what happened to an account, newest first.
 #[derive(Debug)]
 pub struct Activity {
     /// The events.
-    pub events: Vec<AuditEvent>,
+    pub events: Vec<ActivityEntry>,
     /// Where the next page begins; `None` on the last one.
     pub next: Option<AuditId>,
 }
 
-/// Everything that is kept about a user. Some rows have hashes and sealed values, which nobody is shown.
-pub struct Export {
-    /// When it was read.
+/// Something that happened to an account, as its owner may see it.
+#[derive(Clone, Debug)]
+pub struct ActivityEntry {
+    /// The event's id.
+    pub id: AuditId,
+    /// The event's word.
+    pub event: String,
+    /// When it happened.
     pub at: Time,
-    /// The user.
-    pub person: Person,
-    /// The user's organisation, and their role in it.
-    pub organisation: Option<(Organisation, OrganisationRole)>,
-    /// How often the password was changed.
-    pub password_changes: i64,
-    /// The newest request for a new address, one that is over as well.
-    pub email_change: Option<EmailChange>,
-    /// The changes of address that can or could be undone, newest first.
-    pub email_undos: Vec<EmailUndo>,
-    /// The factors, whatever their state.
-    pub factors: Vec<Factor>,
-    /// How many recovery codes are unused.
-    pub recovery_codes: u32,
-    /// When the recovery codes were made, if there are any.
-    pub recovery_codes_made_at: Option<Time>,
-    /// The sessions, ended ones as well.
-    pub sessions: Vec<Session>,
-    /// The API keys that the user made.
-    pub keys: Vec<KeyView>,
-    /// The challenges, those that are over as well.
-    pub challenges: Vec<Challenge>,
-    /// The newest mail for a new password.
-    pub reset: Option<PasswordReset>,
-    /// The letters: kind, state, when queued, when ended.
-    pub letters: Vec<(String, String, Time, Option<Time>)>,
-    /// What limits have counted: name, uses, end of the window.
-    pub limits: Vec<(String, i32, Time)>,
-    /// The counters of wrong codes.
-    pub attempts: Vec<FactorAttempts>,
-    /// What happened.
-    pub events: Vec<AuditEvent>,
+    /// The network address it came from, if known and if the owner caused it.
+    pub source: Option<String>,
+    /// What else is known about it.
+    pub detail: Option<String>,
+    /// Whether somebody else than the owner did it.
+    pub by_other: bool,
+}
+
+impl From<AuditEvent> for ActivityEntry {
+    fn from(event: AuditEvent) -> Self {
+        let by_other = event.actor_id.is_some_and(|actor| actor != event.user_id);
+        Self {
+            id: event.id,
+            event: event.event,
+            at: event.at,
+            // Whoever acted on the account is entitled to their address as well.
+            source: event.source.filter(|_| !by_other),
+            detail: event.detail,
+            by_other,
+        }
+    }
+}
+
+/// A member of an organisation, as those who administer it see them.
+#[derive(Clone, Debug)]
+pub struct Member {
+    /// The user's id.
+    pub id: UserId,
+    /// The proved address; for a user without a mailbox, the name they sign in with.
+    pub email: String,
+    /// Given name, if known.
+    pub first_name: Option<String>,
+    /// Family name, if known.
+    pub last_name: Option<String>,
+    /// Their organisation, and their role in it.
+    pub organisation: Option<(OrganisationId, OrganisationRole)>,
+    /// Whether `email` is a proved address.
+    pub mailbox: bool,
+}
+
+impl From<User> for Member {
+    fn from(user: User) -> Self {
+        Self {
+            id: user.id,
+            email: user.email,
+            first_name: user.first_name,
+            last_name: user.last_name,
+            organisation: user.organisation_id.zip(user.organisation_role),
+            mailbox: user.mailbox,
+        }
+    }
 }
 
 /// The answer to a registration. It is the same whether or not the address already has an account.
@@ -306,17 +306,6 @@ pub enum SetupNeeds {
     },
 }
 
-/// A method that was turned on or off.
-#[derive(Debug)]
-pub struct FactorChange {
-    /// The method.
-    pub method: FactorKind,
-    /// The methods that are on now.
-    pub methods: Vec<FactorKind>,
-    /// When it changed.
-    pub at: Time,
-}
-
 /// A challenge that waits for a code.
 #[derive(Debug)]
 pub struct WaitingChallenge {
@@ -326,45 +315,6 @@ pub struct WaitingChallenge {
     pub method: FactorKind,
     /// Whether a code was sent.
     pub sent: bool,
-}
-
-/// What a request to step up leads to.
-#[derive(Debug)]
-pub enum StepUpResult {
-    /// A challenge, since a factor is on.
-    Challenge(StepUpChallenge),
-    /// Fresh proof at once: no factor is on, and the password was right.
-    Lifted(Box<LiftedSession>),
-}
-
-/// A step-up that waits for a second factor.
-#[derive(Debug)]
-pub struct StepUpChallenge {
-    /// The token to send with the proof.
-    pub mfa_token: Secret<String>,
-    /// The method that the challenge waits for.
-    pub method: FactorKind,
-    /// All methods that may be used.
-    pub methods: Vec<FactorKind>,
-    /// For a passkey, the options that the browser needs.
-    pub options: Option<serde_json::Value>,
-    /// Whether a code was sent.
-    pub sent: bool,
-}
-
-/// A session that gave fresh proof.
-#[derive(Debug)]
-pub struct LiftedSession {
-    /// A new access token of the same session.
-    pub access_token: Secret<String>,
-    /// Lifetime of the access token, in seconds.
-    pub expires_in: u32,
-    /// The assurance that the session has now.
-    pub acr: Assurance,
-    /// When the person proved who they are: now.
-    pub auth_time: Time,
-    /// How many recovery codes are left, if one was used.
-    pub recovery_codes_remaining: Option<u32>,
 }
 
 /// What the page of a mailed link shows.
@@ -378,21 +328,6 @@ pub struct LinkView {
     pub asked_at: Time,
     /// The network address that asked, if known.
     pub asked_from: Option<String>,
-}
-
-/// The proved methods of an account.
-#[derive(Debug)]
-pub struct MethodList {
-    /// The factors, oldest first.
-    pub factors: Vec<Factor>,
-    /// How many recovery codes are unused.
-    pub recovery_codes_remaining: u32,
-    /// When the recovery codes were made, if there are any.
-    pub recovery_codes_made_at: Option<Time>,
-    /// The methods that sign-in accepts: those that are on, or the mailbox that a policy demands.
-    pub demanded: Vec<FactorKind>,
-    /// Whether the user's organisation demands a second factor.
-    pub enforced: bool,
 }
 
 /// A sign-in that waits for a passkey and named no user.
@@ -415,29 +350,6 @@ pub struct ResentCode {
     pub resends_remaining: u32,
     /// Seconds until it may be sent again.
     pub retry_after: u32,
-}
-
-/// Why a token is not valid.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TokenFlaw {
-    /// The token is forged or of another kind, or its session has ended.
-    Invalid,
-    /// The token has expired.
-    Expired,
-}
-
-/// What an access token turned out to be.
-#[derive(Debug)]
-pub enum TokenJudgement {
-    /// The token is valid.
-    Valid {
-        /// Whose token it is.
-        person: Box<Person>,
-        /// The session it belongs to.
-        session: SessionView,
-    },
-    /// The token is not valid.
-    Flawed(TokenFlaw),
 }
 
 /// An API key as lists show it, without its secret.

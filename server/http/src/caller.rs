@@ -9,6 +9,7 @@ use actix_web::{FromRequest, HttpRequest};
 use futures_util::future::LocalBoxFuture;
 
 use crate::flow;
+use crate::flow::session::Sender;
 use crate::input::{ErrorOf, app};
 use crate::model::{Refusal, Secret, session};
 use crate::status::Rejection;
@@ -87,20 +88,12 @@ impl<E: ErrorOf> FromRequest for Pending<E> {
     }
 }
 
-/// The sender of a bearer, on operations that also accept a sign-in that waits for its second step.
-pub enum Who {
-    /// A signed-in user.
-    Caller(Box<session::Caller>),
-    /// A sign-in that waits for its second step.
-    Pending(Box<session::Pending>),
-}
-
 /// Either kind of bearer. The reference's prefix tells which one it is.
-pub struct CallerOrPending<E>(Who, PhantomData<E>);
+pub struct CallerOrPending<E>(Sender, PhantomData<E>);
 
 impl<E> CallerOrPending<E> {
     /// Returns the sender.
-    pub fn into_inner(self) -> Who {
+    pub fn into_inner(self) -> Sender {
         self.0
     }
 }
@@ -113,12 +106,12 @@ impl<E: ErrorOf> FromRequest for CallerOrPending<E> {
         let request = request.clone();
         Box::pin(async move {
             let token = sent(&request)?;
-            let who = if flow::session::is_pending(&token) {
-                Who::Pending(Box::new(pending(&request, token).await?))
+            let sender = if flow::session::is_pending(&token) {
+                Sender::Pending(Box::new(pending(&request, token).await?))
             } else {
-                Who::Caller(Box::new(authenticate(&request, token).await?))
+                Sender::Caller(Box::new(authenticate(&request, token).await?))
             };
-            Ok(Self(who, PhantomData))
+            Ok(Self(sender, PhantomData))
         })
     }
 }
@@ -135,9 +128,7 @@ async fn pending(
     token: Secret<String>,
 ) -> Result<session::Pending, Rejection> {
     let app = app(request)?;
-    Ok(app
-        .call(async |ctx| flow::session::pending(ctx, token).await)
-        .await?)
+    Ok(app.run(flow::session::pending, token).await?)
 }
 
 /// Finds the caller that a bearer belongs to.
@@ -149,8 +140,9 @@ pub async fn authenticate(
     token: Secret<String>,
 ) -> Result<session::Caller, Rejection> {
     let app = app(request)?;
-    let caller = app.call(async |ctx| flow::session::authenticate(ctx, token.expose()).await);
-    Ok(caller.await?)
+    Ok(app
+        .run(flow::session::authenticate, token.expose().as_str())
+        .await?)
 }
 
 /// Returns the token of `Authorization: Bearer …` (RFC 6750 §2.1); `None` if the header was not

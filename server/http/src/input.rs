@@ -185,6 +185,28 @@ where
     }
 }
 
+/// Three extractors, each of which runs only if the one before it succeeds, as with [`Then`].
+pub struct Then3<A, B, C>(pub A, pub B, pub C);
+
+impl<A, B, C, E> FromRequest for Then3<A, B, C>
+where
+    A: FromRequest<Error = E> + 'static,
+    B: FromRequest<Error = E> + 'static,
+    C: FromRequest<Error = E> + 'static,
+    E: ErrorOf,
+{
+    type Error = E;
+    type Future = LocalBoxFuture<'static, Result<Self, E>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let all = Then::<A, Then<B, C>>::from_request(request, payload);
+        Box::pin(async move {
+            let Then(first, Then(second, third)) = all.await?;
+            Ok(Self(first, second, third))
+        })
+    }
+}
+
 /// Returns the application, which every request carries.
 ///
 /// # Errors

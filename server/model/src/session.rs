@@ -11,7 +11,7 @@ use crate::refusal::Refusal;
 use crate::schema;
 use crate::secret::Secret;
 use crate::time::Time;
-use crate::user::User;
+use crate::user::{User, canonical_address};
 
 /// A signed-in session.
 #[derive(Clone, Debug, Queryable, Selectable, Insertable)]
@@ -356,6 +356,11 @@ impl Caller {
     /// Whether sign-in asks this user for a second factor.
     pub fn factor_on(&self) -> bool {
         !self.demanded().is_empty()
+    }
+
+    /// Whether an address, as typed, is the one of the caller's account.
+    pub fn has_address(&self, typed: &str) -> bool {
+        canonical_address(typed).as_ref() == Some(&self.user.email)
     }
 
     /// Checks that the caller is an administrator of the server.

@@ -13,15 +13,13 @@ use super::error::{Error, refuses};
 use super::{Answer, App, Body, CallerOrPending, Path};
 use crate::flow;
 use crate::flow::registration::MailContent;
-use crate::http::caller::Who;
 use crate::http::input::{SecretText, harmless_name, name, present};
 use crate::http::limits::Client;
 use crate::model::ids::Id;
 use crate::model::kinds::OrganisationRole;
 use crate::model::source::Source;
-use crate::model::user::User;
 use crate::model::{Refusal, UserId, typed};
-use crate::outcome::NewRegistration;
+use crate::outcome::{NewRegistration, Person};
 
 refuses!(RegisterUser: WITH_BODY, Validation, NameTaken, TooManyRequests);
 
@@ -34,11 +32,8 @@ pub async fn register_user(
     Client(source): Client,
     body: Body<RegisterRequest>,
 ) -> Result<(Json<RegisterResponse>, StatusCode), Error> {
-    let tells = app.ctx().settings.registration_tells_taken;
-    let command = body.into_inner().command(tells, source);
-    let registered = app
-        .call(async |ctx| flow::registration::register(ctx, command).await)
-        .await?;
+    let command = body.into_inner().command(source);
+    let registered = app.run(flow::registration::register, command).await?;
     Ok((Json(registered.into()), StatusCode::CREATED))
 }
 
@@ -98,14 +93,8 @@ pub async fn verify_email(
     Client(source): Client,
     body: Body<VerifyEmailRequest>,
 ) -> Answer<MessageResponse> {
-    let body = body.into_inner();
-    let command = flow::registration::ProveByLink {
-        token: body.token.into_secret(),
-        password: body.password.map(SecretText::into_secret),
-        source,
-    };
-    app.call(async |ctx| flow::registration::prove_by_link(ctx, command).await)
-        .await?;
+    let command = body.into_inner().command(source);
+    app.run(flow::registration::prove_by_link, command).await?;
     let message = "Email verified successfully. You can sign in now.";
     Ok(Json(MessageResponse::new(message)))
 }
@@ -118,14 +107,8 @@ refuses!(GetProfile: WITHOUT_BODY, TokenInvalid, TokenExpired);
     responses((status = 200, body = ProfileResponse), GetProfile))]
 #[get("/user/profile")]
 pub async fn get_profile(who: CallerOrPending) -> Answer<ProfileResponse> {
-    let data = match who.into_inner() {
-        Who::Caller(caller) => Profile::of(&caller.user, caller.factor_on()),
-        Who::Pending(pending) => Profile::of(&pending.user, !pending.demanded.is_empty()),
-    };
-    Ok(Json(ProfileResponse {
-        success: true,
-        data,
-    }))
+    let overview = flow::session::overview(&who.into_inner());
+    Ok(Json(overview.person.into()))
 }
 
 #[derive(Deserialize, Validate, ToSchema)]
@@ -158,7 +141,7 @@ pub struct RegisterRequest {
 }
 
 impl RegisterRequest {
-    fn command(self, tells: bool, source: Source) -> flow::registration::Register {
+    fn command(self, source: Source) -> flow::registration::Register {
         let company = self.company_name.map(|name| name.trim().to_owned());
         flow::registration::Register {
             email: self.email,
@@ -167,7 +150,7 @@ impl RegisterRequest {
             last_name: self.last_name,
             organisation: company.filter(|name| typed::shows(name)),
             by: MailContent::Link,
-            tells,
+            tells: true,
             source,
         }
     }
@@ -237,10 +220,29 @@ pub struct VerifyEmailRequest {
     password: Option<SecretText>,
 }
 
+impl VerifyEmailRequest {
+    fn command(self, source: Source) -> flow::registration::ProveByLink {
+        flow::registration::ProveByLink {
+            token: self.token.into_secret(),
+            password: self.password.map(SecretText::into_secret),
+            source,
+        }
+    }
+}
+
 #[derive(Serialize, ToSchema)]
 pub struct ProfileResponse {
     success: bool,
     data: Profile,
+}
+
+impl From<Person> for ProfileResponse {
+    fn from(person: Person) -> Self {
+        Self {
+            success: true,
+            data: person.into(),
+        }
+    }
 }
 
 /// An account, with its place in an organisation.
@@ -307,20 +309,21 @@ impl Place {
     }
 }
 
-impl Profile {
-    fn of(user: &User, mfa_required: bool) -> Self {
-        let place = user.organisation_role.map(Place::of);
+impl From<Person> for Profile {
+    fn from(person: Person) -> Self {
+        let (org_id, role) = person.organisation.unzip();
+        let place = role.map(Place::of);
         Self {
-            id: user.id.uuid(),
-            name: user.first_name.clone().unwrap_or_default(),
-            last_name: user.last_name.clone().unwrap_or_default(),
-            email: user.email.clone(),
-            org_id: user.organisation_id.map(|id| id.uuid()),
+            id: person.id.uuid(),
+            name: person.first_name.unwrap_or_default(),
+            last_name: person.last_name.unwrap_or_default(),
+            email: person.email,
+            org_id: org_id.map(|id| id.uuid()),
             org_role: place.as_ref().map(|place| place.number),
             org_role_description: place.as_ref().map(|place| place.word),
             org_roles: place.map(|place| place.includes),
-            validated: user.mailbox,
-            mfa_required,
+            validated: person.mailbox,
+            mfa_required: person.asked,
         }
     }
 }

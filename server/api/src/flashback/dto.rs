@@ -4,9 +4,11 @@ use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 use validator::Validate;
 
+use crate::flow::methods::Change;
 use crate::http::input::present;
 use crate::model::kinds::FactorKind;
-use crate::model::{Error, Refusal, Time};
+use crate::model::source::Source;
+use crate::model::{Error, Refusal, Time, session};
 
 /// The methods that a second step can use in this API. Its mail is sent by `/mfa/magic-link/send`.
 pub const CARRIED: &[FactorKind] = &[
@@ -71,7 +73,22 @@ impl<'de> Deserialize<'de> for Method {
 #[serde(rename_all = "camelCase")]
 pub struct MfaTypeRequest {
     #[schema(value_type = MfaType)]
-    pub mfa_type: Method,
+    mfa_type: Method,
+}
+
+impl MfaTypeRequest {
+    /// Makes the command that changes a method of the caller's own account, and returns the method.
+    ///
+    /// # Errors
+    /// Refuses a word that is not a method.
+    pub fn command(
+        self,
+        caller: session::Caller,
+        source: Source,
+    ) -> Result<(Change, FactorKind), Refusal> {
+        let method = self.mfa_type.known()?;
+        Ok((Change::own(caller, source), method))
+    }
 }
 
 /// The query of a list without parameters. An unknown filter is refused, since the caller would
@@ -100,15 +117,6 @@ impl MessageResponse {
 /// Returns whole seconds since 1970.
 pub fn moment(time: Time) -> u64 {
     u64::try_from(time.seconds()).unwrap_or(0)
-}
-
-/// Converts a refusal of a sign-in step for a client that sent its reference as a bearer.
-pub fn of_pending(error: Error) -> Error {
-    match error {
-        // Nothing is demanded any more, so no method can finish the sign-in.
-        Error::Refused(Refusal::MfaNotEnabled) => Refusal::MfaMethodNotEnabled.into(),
-        error => crate::flow::session::as_bearer(error),
-    }
 }
 
 /// Converts a refusal of a set-up's proof for an API whose clients hold no reference to the set-up.

@@ -6,13 +6,13 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 use validator::Validate;
 
-use super::dto::{MessageResponse, of_link, of_pending};
+use super::dto::{MessageResponse, of_link};
 use super::error::refuses;
 use super::{Answer, App, Body, CallerOrPending};
 use crate::flow::{self, setup};
-use crate::http::caller::Who;
 use crate::http::input::SecretText;
 use crate::http::limits::Client;
+use crate::model::source::Source;
 
 refuses!(SendMagicLink: WITHOUT_BODY, MfaMethodNotConfigured, MfaMethodNotEnabled, TokenInvalid, TokenExpired,
     MfaMethodLocked, TooManyMfaAttempts, TooManyMfaEmails, MaxResendLimit, TooManyRequests);
@@ -27,13 +27,9 @@ pub async fn send_magic_link(
     Client(source): Client,
     who: CallerOrPending,
 ) -> Answer<MessageResponse> {
-    app.call(async |ctx| match who.into_inner() {
-        Who::Caller(caller) => flow::resend::link_of_setup(ctx, *caller, source).await,
-        Who::Pending(pending) => flow::resend::link_of_login(ctx, pending.mfa_token, source)
-            .await
-            .map_err(of_pending),
-    })
-    .await?;
+    let sender = who.into_inner();
+    app.call(async |ctx| flow::resend::link(ctx, sender, source).await)
+        .await?;
     Ok(Json(MessageResponse::new("Magic link sent successfully")))
 }
 
@@ -49,19 +45,10 @@ pub async fn activate_magic_link(
     Client(source): Client,
     body: Body<ActivateMagicLinkRequest>,
 ) -> Answer<MessageResponse> {
-    let token = body.into_inner().token.into_secret();
-    let command = setup::Verify {
-        by: setup::By::Link,
-        answer: flow::Answer::typed(&token),
-        scratch: false,
-        caller: None,
-        source,
-    };
-    app.call(async |ctx| setup::verify(ctx, command).await.map_err(of_link))
-        .await?;
-    Ok(Json(MessageResponse::new(
-        "Magic link MFA activated successfully",
-    )))
+    let command = body.into_inner().command(source);
+    app.run(setup::verify, command).await.map_err(of_link)?;
+    let message = "Magic link MFA activated successfully";
+    Ok(Json(MessageResponse::new(message)))
 }
 
 #[derive(Deserialize, Validate, ToSchema)]
@@ -69,4 +56,16 @@ pub struct ActivateMagicLinkRequest {
     #[validate(length(min = 1, max = 200))]
     #[schema(value_type = String, min_length = 1, max_length = 200)]
     token: SecretText,
+}
+
+impl ActivateMagicLinkRequest {
+    fn command(self, source: Source) -> setup::Verify {
+        setup::Verify {
+            by: setup::By::Link,
+            answer: flow::Answer::typed(&self.token.into_secret()),
+            scratch: false,
+            caller: None,
+            source,
+        }
+    }
 }

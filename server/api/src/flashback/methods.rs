@@ -10,17 +10,15 @@ use validator::Validate;
 use super::dto::{CARRIED, MessageResponse, MfaType, MfaTypeRequest};
 use super::error::refuses;
 use super::{Answer, App, Body, Caller, CallerOrPending, OptionalBody};
-use crate::flow::Target;
 use crate::flow::methods::{self, Change, Which};
-use crate::http::caller::Who;
+use crate::flow::{self, Target};
 use crate::http::input::{Then, present};
 use crate::http::limits::Client;
-use crate::model::factor::{Factor, starting};
 use crate::model::ids::Id;
-use crate::model::kinds::{FactorKind, FactorState};
+use crate::model::kinds::FactorKind;
 use crate::model::source::Source;
-use crate::model::user::User;
 use crate::model::{Refusal, UserId, session};
+use crate::outcome::MfaOverview;
 
 refuses!(GetMfaStatus: WITHOUT_BODY, TokenInvalid, TokenExpired);
 
@@ -30,18 +28,8 @@ refuses!(GetMfaStatus: WITHOUT_BODY, TokenInvalid, TokenExpired);
     responses((status = 200, body = MfaStatusResponse), GetMfaStatus))]
 #[get("/mfa/status")]
 pub async fn get_mfa_status(who: CallerOrPending) -> Answer<MfaStatusResponse> {
-    let data = match who.into_inner() {
-        Who::Caller(caller) => {
-            MfaStatus::of(&caller.demanded(), caller.enforced, &caller.factors, true)
-        }
-        Who::Pending(pending) => {
-            MfaStatus::of(&pending.demanded, pending.enforced, &pending.factors, false)
-        }
-    };
-    Ok(Json(MfaStatusResponse {
-        success: true,
-        data,
-    }))
+    let overview = flow::session::overview(&who.into_inner());
+    Ok(Json(overview.into()))
 }
 
 refuses!(GetMfaMethods: WITHOUT_BODY, TokenInvalid, TokenExpired);
@@ -52,14 +40,8 @@ refuses!(GetMfaMethods: WITHOUT_BODY, TokenInvalid, TokenExpired);
     responses((status = 200, body = MfaMethodsResponse), GetMfaMethods))]
 #[get("/mfa/methods")]
 pub async fn get_mfa_methods(who: CallerOrPending) -> Answer<MfaMethodsResponse> {
-    let data = match who.into_inner() {
-        Who::Caller(caller) => methods(&caller.user, &caller.factors, &caller.demanded()),
-        Who::Pending(pending) => methods(&pending.user, &pending.factors, &pending.demanded),
-    };
-    Ok(Json(MfaMethodsResponse {
-        success: true,
-        data,
-    }))
+    let overview = flow::session::overview(&who.into_inner());
+    Ok(Json(overview.into()))
 }
 
 refuses!(EnableMfa: WITH_BODY, Validation, InvalidMfaMethod, MfaMethodNotConfigured, TokenInvalid, TokenExpired,
@@ -75,8 +57,8 @@ pub async fn enable_mfa(
     Client(source): Client,
     Then(caller, body): Then<Caller, Body<MfaTypeRequest>>,
 ) -> Answer<MessageResponse> {
-    let (caller, method) = (caller.into_inner(), body.into_inner().mfa_type.known()?);
-    app.call(async |ctx| methods::enable(ctx, own(caller, source), method).await)
+    let (command, method) = body.into_inner().command(caller.into_inner(), source)?;
+    app.call(async |ctx| methods::enable(ctx, command, method).await)
         .await?;
     Ok(Json(MessageResponse::new("MFA method enabled")))
 }
@@ -94,8 +76,8 @@ pub async fn disable_mfa(
     Client(source): Client,
     Then(caller, body): Then<Caller, Body<MfaTypeRequest>>,
 ) -> Answer<MessageResponse> {
-    let (caller, method) = (caller.into_inner(), body.into_inner().mfa_type.known()?);
-    app.call(async |ctx| methods::pause(ctx, own(caller, source), Which::Kind(method)).await)
+    let (command, method) = body.into_inner().command(caller.into_inner(), source)?;
+    app.call(async |ctx| methods::pause(ctx, command, Which::Kind(method)).await)
         .await?;
     Ok(Json(MessageResponse::new("MFA method disabled")))
 }
@@ -113,11 +95,9 @@ pub async fn set_primary_mfa(
     Client(source): Client,
     Then(caller, body): Then<Caller, Body<MfaTypeRequest>>,
 ) -> Answer<MessageResponse> {
-    let (caller, method) = (caller.into_inner(), body.into_inner().mfa_type.known()?);
-    app.call(async |ctx| {
-        methods::choose_primary(ctx, own(caller, source), Which::Kind(method)).await
-    })
-    .await?;
+    let (command, method) = body.into_inner().command(caller.into_inner(), source)?;
+    app.call(async |ctx| methods::choose_primary(ctx, command, Which::Kind(method)).await)
+        .await?;
     Ok(Json(MessageResponse::new("Primary MFA method updated")))
 }
 
@@ -134,35 +114,10 @@ pub async fn reset_mfa(
     Client(source): Client,
     Then(caller, body): Then<Caller, OptionalBody<ResetMfaRequest>>,
 ) -> Answer<MessageResponse> {
-    let caller = caller.into_inner();
-    let named = body.into_inner().and_then(|body| body.reset_user_id);
-    let target = match named.as_deref().map(user_id).transpose()? {
-        Some(id) if id != caller.user.id => Target::Id(id),
-        Some(_) | None => Target::Own,
-    };
-    let command = Change {
-        caller,
-        target,
-        source,
-    };
-    app.call(async |ctx| methods::reset(ctx, command).await)
-        .await?;
+    let body = body.into_inner().unwrap_or_default();
+    let command = body.command(caller.into_inner(), source)?;
+    app.run(methods::reset, command).await?;
     Ok(Json(MessageResponse::new("MFA reset successfully")))
-}
-
-/// A command for the caller's own account.
-const fn own(caller: session::Caller, source: Source) -> Change {
-    Change {
-        caller,
-        target: Target::Own,
-        source,
-    }
-}
-
-/// Lists the methods of this API and their state in an account.
-fn methods(user: &User, factors: &[Factor], demanded: &[FactorKind]) -> Vec<MfaMethodInfo> {
-    let info = |kind: &FactorKind| MfaMethodInfo::of(*kind, user, factors, demanded.contains(kind));
-    CARRIED.iter().filter_map(info).collect()
 }
 
 /// Parses an id as this API prints it, or as the native one does.
@@ -192,25 +147,21 @@ pub struct MfaStatus {
     session_verified: bool,
 }
 
-impl MfaStatus {
-    fn of(
-        demanded: &[FactorKind],
-        enforced: bool,
-        factors: &[Factor],
-        session_verified: bool,
-    ) -> Self {
-        // The chosen method, or the first one in order. Without factors, the method that the policy
-        // demands.
-        let begins_with = starting(factors).map(|factor| factor.kind);
-        let begins_with = begins_with.or_else(|| demanded.first().copied());
-        Self {
+impl From<MfaOverview> for MfaStatusResponse {
+    fn from(overview: MfaOverview) -> Self {
+        let demanded = overview.person.methods;
+        let data = MfaStatus {
             is_enabled: !demanded.is_empty(),
             // Only an organisation can require it.
-            is_required: enforced,
-            is_enforced: enforced,
-            enabled_methods: MfaType::all_of(demanded),
-            primary_method: begins_with.and_then(MfaType::of),
-            session_verified,
+            is_required: overview.enforced,
+            is_enforced: overview.enforced,
+            enabled_methods: MfaType::all_of(&demanded),
+            primary_method: demanded.first().copied().and_then(MfaType::of),
+            session_verified: overview.signed_in,
+        };
+        Self {
+            success: true,
+            data,
         }
     }
 }
@@ -219,6 +170,16 @@ impl MfaStatus {
 pub struct MfaMethodsResponse {
     success: bool,
     data: Vec<MfaMethodInfo>,
+}
+
+impl From<MfaOverview> for MfaMethodsResponse {
+    fn from(overview: MfaOverview) -> Self {
+        let info = |kind: &FactorKind| MfaMethodInfo::of(*kind, &overview);
+        Self {
+            success: true,
+            data: CARRIED.iter().filter_map(info).collect(),
+        }
+    }
 }
 
 /// A method and its state in the account.
@@ -234,8 +195,9 @@ pub struct MfaMethodInfo {
 }
 
 impl MfaMethodInfo {
-    fn of(kind: FactorKind, user: &User, factors: &[Factor], is_enabled: bool) -> Option<Self> {
+    fn of(kind: FactorKind, overview: &MfaOverview) -> Option<Self> {
         let r#type = MfaType::of(kind)?;
+        let is_enabled = overview.person.methods.contains(&kind);
         let (name, description) = match r#type {
             MfaType::GoogleAuth => (
                 "Google Authenticator",
@@ -250,23 +212,33 @@ impl MfaMethodInfo {
                 "WebAuthn-based biometric or hardware key authentication",
             ),
         };
-        let proved = |factor: &Factor| factor.kind == kind && factor.state != FactorState::Pending;
         Some(Self {
             r#type,
             name,
             description,
-            is_available: kind != FactorKind::Email || user.mailbox,
-            is_configured: is_enabled || factors.iter().any(proved),
+            is_available: kind != FactorKind::Email || overview.person.mailbox,
+            is_configured: is_enabled || overview.proved.contains(&kind),
             is_enabled,
         })
     }
 }
 
-#[derive(Deserialize, Validate, ToSchema)]
+#[derive(Default, Deserialize, Validate, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ResetMfaRequest {
     #[serde(default, deserialize_with = "present")]
     #[validate(length(max = 64))]
     #[schema(max_length = 64, nullable = false)]
     reset_user_id: Option<String>,
+}
+
+impl ResetMfaRequest {
+    fn command(self, caller: session::Caller, source: Source) -> Result<Change, Refusal> {
+        let named = self.reset_user_id.as_deref().map(user_id).transpose()?;
+        Ok(Change {
+            caller,
+            target: named.map_or(Target::Own, Target::Id),
+            source,
+        })
+    }
 }

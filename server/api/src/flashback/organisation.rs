@@ -14,7 +14,7 @@ use super::{Answer, App, Body, Caller, Query};
 use crate::flow;
 use crate::http::input::Then;
 use crate::http::limits::Client;
-use crate::model::user::User;
+use crate::outcome::Member;
 
 refuses!(EnforceOrganizationMfa: WITH_BODY, Validation, NoOrganisation, TokenInvalid, TokenExpired,
     InsufficientUserAuthentication, Forbidden);
@@ -29,14 +29,10 @@ pub async fn enforce_organization_mfa(
     Client(source): Client,
     Then(caller, body): Then<Caller, Body<EnforceMfaRequest>>,
 ) -> Answer<MessageResponse> {
-    let (caller, enforced) = (caller.into_inner(), body.into_inner().enforced);
-    app.call(async |ctx| flow::organisation::enforce(ctx, caller, enforced, source).await)
+    let (caller, body) = (caller.into_inner(), body.into_inner());
+    app.call(async |ctx| flow::organisation::enforce(ctx, caller, body.enforced, source).await)
         .await?;
-    Ok(Json(MessageResponse::new(if enforced {
-        "MFA enforcement enabled for organization"
-    } else {
-        "MFA enforcement disabled for organization"
-    })))
+    Ok(Json(MessageResponse::new(body.message())))
 }
 
 refuses!(ListOrganizationUsers: WITHOUT_BODY, Validation, NoOrganisation, TokenInvalid, TokenExpired, Forbidden);
@@ -50,9 +46,7 @@ pub async fn list_organization_users(
     Then(caller, _none): Then<Caller, Query<NoParameters>>,
 ) -> Answer<ListOrganizationUsersAnswer> {
     let caller = caller.into_inner();
-    let members = app
-        .call(async |ctx| flow::organisation::members(ctx, caller).await)
-        .await?;
+    let members = app.run(flow::organisation::members, caller).await?;
     Ok(Json(members.into()))
 }
 
@@ -64,12 +58,12 @@ pub struct ListOrganizationUsersAnswer {
     total: u32,
 }
 
-impl From<Vec<User>> for ListOrganizationUsersAnswer {
-    fn from(members: Vec<User>) -> Self {
+impl From<Vec<Member>> for ListOrganizationUsersAnswer {
+    fn from(members: Vec<Member>) -> Self {
         Self {
             success: true,
             total: u32::try_from(members.len()).unwrap_or(u32::MAX),
-            data: members.iter().map(OrganizationUser::from).collect(),
+            data: members.into_iter().map(OrganizationUser::from).collect(),
         }
     }
 }
@@ -98,19 +92,20 @@ pub struct OrganizationUser {
     validated: bool,
 }
 
-impl From<&User> for OrganizationUser {
-    fn from(user: &User) -> Self {
-        let place = user.organisation_role.map(Place::of);
+impl From<Member> for OrganizationUser {
+    fn from(member: Member) -> Self {
+        let (org_id, role) = member.organisation.unzip();
+        let place = role.map(Place::of);
         Self {
-            id: user.id.uuid(),
-            email: user.email.clone(),
-            name: user.first_name.clone().unwrap_or_default(),
-            last_name: user.last_name.clone().unwrap_or_default(),
-            org_id: user.organisation_id.map(|id| id.uuid()),
+            id: member.id.uuid(),
+            email: member.email,
+            name: member.first_name.unwrap_or_default(),
+            last_name: member.last_name.unwrap_or_default(),
+            org_id: org_id.map(|id| id.uuid()),
             org_role: place.as_ref().map(|place| place.number),
             org_role_description: place.as_ref().map(|place| place.word),
             org_roles: place.map(|place| place.includes),
-            validated: user.mailbox,
+            validated: member.mailbox,
         }
     }
 }
@@ -118,4 +113,14 @@ impl From<&User> for OrganizationUser {
 #[derive(Deserialize, Validate, ToSchema)]
 pub struct EnforceMfaRequest {
     enforced: bool,
+}
+
+impl EnforceMfaRequest {
+    /// Returns the sentence that says what was done.
+    const fn message(&self) -> &'static str {
+        match self.enforced {
+            true => "MFA enforcement enabled for organization",
+            false => "MFA enforcement disabled for organization",
+        }
+    }
 }

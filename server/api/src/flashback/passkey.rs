@@ -8,12 +8,12 @@ use utoipa::ToSchema;
 use validator::Validate;
 
 use super::dto::{
-    CredentialType, MessageResponse, RegistrationCredential, base64, base64url, of_pending,
-    of_setup,
+    CredentialType, MessageResponse, RegistrationCredential, base64, base64url, of_setup,
 };
 use super::error::{Error, refuses};
 use super::sessions::fault;
 use super::{Answer, App, Body, Caller, Pending};
+use crate::flow::session::as_bearer;
 use crate::flow::{self, setup};
 use crate::http::input::Then;
 use crate::http::limits::Client;
@@ -33,23 +33,10 @@ pub async fn get_passkey_auth_options(
     Client(source): Client,
     pending: Pending,
 ) -> Answer<PasskeyAuthOptionsResponse> {
-    let command = flow::passkey::Options {
-        mfa_token: pending.into_inner().mfa_token,
-        purpose: Purpose::Login,
-        source,
-    };
-    let options = app
-        .call(async |ctx| {
-            flow::passkey::options(ctx, command)
-                .await
-                .map_err(of_pending)
-        })
-        .await?;
-    let data = PasskeyAuthOptions::of(options)?;
-    Ok(Json(PasskeyAuthOptionsResponse {
-        success: true,
-        data,
-    }))
+    let command = options(pending.into_inner(), source);
+    let options = app.run(flow::passkey::options, command).await;
+    let answer = PasskeyAuthOptionsResponse::new(options.map_err(as_bearer)?)?;
+    Ok(Json(answer))
 }
 
 refuses!(CompletePasskeyRegistration: WITH_BODY, Validation, MfaMethodNotConfigured, MfaTokenInvalid, PasskeyRefused,
@@ -65,7 +52,9 @@ pub async fn complete_passkey_registration(
     Client(source): Client,
     Then(caller, body): Then<Caller, Body<CompletePasskeyRegistrationRequest>>,
 ) -> Answer<MessageResponse> {
-    complete(&app, caller.into_inner(), body.into_inner(), source).await
+    let command = body.into_inner().command(caller.into_inner(), source)?;
+    app.run(setup::verify, command).await.map_err(of_setup)?;
+    Ok(Json(MessageResponse::new(COMPLETED)))
 }
 
 /// Completes the set-up of a passkey, at its second path.
@@ -78,32 +67,21 @@ pub async fn complete_passkey_registration_alias(
     Client(source): Client,
     Then(caller, body): Then<Caller, Body<CompletePasskeyRegistrationRequest>>,
 ) -> Answer<MessageResponse> {
-    complete(&app, caller.into_inner(), body.into_inner(), source).await
+    let command = body.into_inner().command(caller.into_inner(), source)?;
+    app.run(setup::verify, command).await.map_err(of_setup)?;
+    Ok(Json(MessageResponse::new(COMPLETED)))
 }
 
-async fn complete(
-    app: &App,
-    caller: session::Caller,
-    body: CompletePasskeyRegistrationRequest,
-    source: Source,
-) -> Answer<MessageResponse> {
-    // The signed challenge is compared with the stored one. The `challenge` field only has to agree
-    // with it.
-    let signed = body.credential.challenge().as_deref().and_then(base64url);
-    if signed.is_none() || signed != base64url(&body.challenge) {
-        let sentence = "This must be the challenge that the credential was made for.";
-        return Err(Refusal::field("challenge", sentence).into());
-    }
-    let command = setup::Verify {
-        by: setup::By::Session(FactorKind::Passkey),
-        answer: flow::Answer::Passkey(serde_json::to_value(body.credential).map_err(fault)?),
-        scratch: false,
-        caller: Some(caller),
+/// What the completion of a set-up answers.
+const COMPLETED: &str = "Passkey registration completed";
+
+/// Makes the command that asks for a passkey.
+fn options(pending: session::Pending, source: Source) -> flow::passkey::Options {
+    flow::passkey::Options {
+        mfa_token: pending.mfa_token,
+        purpose: Purpose::Login,
         source,
-    };
-    app.call(async |ctx| setup::verify(ctx, command).await.map_err(of_setup))
-        .await?;
-    Ok(Json(MessageResponse::new("Passkey registration completed")))
+    }
 }
 
 #[derive(Deserialize, Validate, ToSchema)]
@@ -115,10 +93,38 @@ pub struct CompletePasskeyRegistrationRequest {
     challenge: String,
 }
 
+impl CompletePasskeyRegistrationRequest {
+    fn command(self, caller: session::Caller, source: Source) -> Result<setup::Verify, Error> {
+        // The signed challenge is compared with the stored one. The `challenge` field only has to
+        // agree with it.
+        let signed = self.credential.challenge().as_deref().and_then(base64url);
+        if signed.is_none() || signed != base64url(&self.challenge) {
+            let sentence = "This must be the challenge that the credential was made for.";
+            return Err(Refusal::field("challenge", sentence).into());
+        }
+        Ok(setup::Verify {
+            by: setup::By::Session(FactorKind::Passkey),
+            answer: flow::Answer::Passkey(serde_json::to_value(self.credential).map_err(fault)?),
+            scratch: false,
+            caller: Some(caller),
+            source,
+        })
+    }
+}
+
 #[derive(Serialize, ToSchema)]
 pub struct PasskeyAuthOptionsResponse {
     success: bool,
     data: PasskeyAuthOptions,
+}
+
+impl PasskeyAuthOptionsResponse {
+    fn new(options: Value) -> Result<Self, Error> {
+        Ok(Self {
+            success: true,
+            data: PasskeyAuthOptions::of(options)?,
+        })
+    }
 }
 
 /// What the browser needs to ask for a passkey.

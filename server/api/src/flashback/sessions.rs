@@ -8,19 +8,18 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 use validator::Validate;
 
-use super::dto::{
-    AssertionCredential, CARRIED, MessageResponse, Method, MfaType, moment, of_pending,
-};
+use super::dto::{AssertionCredential, CARRIED, MessageResponse, Method, MfaType, moment};
 use super::error::{Error, refuses};
-use super::{Answer, App, Body, CallerOrPending, OptionalBody, Pending};
+use super::{Answer, App, Body, CallerOrPending, OptionalBody};
 use crate::flow::login::SecondStepSupport;
 use crate::flow::{self, session};
-use crate::http::caller::Who;
 use crate::http::input::{SecretText, Then, present};
 use crate::http::limits::Client;
 use crate::http::output::exposed;
 use crate::model::kinds::FactorKind;
 use crate::model::reference::{Reference, ReferenceKind};
+use crate::model::session::Pending;
+use crate::model::source::Source;
 use crate::model::{Fault, Refusal, Secret};
 use crate::outcome::{LoginResult, Person, SessionTokens, SignInChallenge};
 
@@ -35,19 +34,8 @@ pub async fn login(
     Client(source): Client,
     body: Body<LoginRequest>,
 ) -> Answer<LoginAnswer> {
-    let body = body.into_inner();
-    let command = flow::login::Begin {
-        name: body.email,
-        password: body.password.into_secret(),
-        carries: SecondStepSupport {
-            methods: CARRIED,
-            sends: false,
-        },
-        source,
-    };
-    let logged_in = app
-        .call(async |ctx| flow::login::begin(ctx, command).await)
-        .await?;
+    let command = body.into_inner().command(source);
+    let logged_in = app.run(flow::login::begin, command).await?;
     Ok(Json(logged_in.into()))
 }
 
@@ -62,22 +50,11 @@ refuses!(VerifyMfaLogin: WITH_BODY, Validation, InvalidMfaMethod, MfaMethodNotEn
 pub async fn verify_mfa_login(
     app: App,
     Client(source): Client,
-    Then(pending, body): Then<Pending, Body<VerifyMfaLoginRequest>>,
+    Then(pending, body): Then<super::Pending, Body<VerifyMfaLoginRequest>>,
 ) -> Answer<VerifyMfaLoginAnswer> {
-    let (pending, body) = (pending.into_inner(), body.into_inner());
-    let method = body.mfa_type.known()?;
-    let command = flow::login::Verify {
-        mfa_token: pending.mfa_token,
-        // If no method can be used in this API, a recovery code may come under any method's name.
-        method: pending.method.method().map(|_| method),
-        answer: body.answer()?,
-        scratch: false,
-        source,
-    };
-    let signed_in = app
-        .call(async |ctx| flow::login::verify(ctx, command).await.map_err(of_pending))
-        .await?;
-    Ok(Json(signed_in.into()))
+    let command = body.into_inner().command(pending.into_inner(), source)?;
+    let signed_in = app.run(flow::login::verify, command).await;
+    Ok(Json(signed_in.map_err(session::as_bearer)?.into()))
 }
 
 refuses!(RefreshToken: WITH_BODY, Validation, TokenInvalid, TokenExpired);
@@ -91,13 +68,9 @@ pub async fn refresh(
     Client(source): Client,
     body: Body<RefreshRequest>,
 ) -> Answer<RefreshResponse> {
-    let body = body.into_inner();
-    let token = body
-        .refresh_token
-        .or(body._refresh_token)
-        .ok_or_else(|| Refusal::field("refreshToken", "This field is required."))?;
+    let token = body.into_inner().token()?;
     let signed_in = app
-        .call(async |ctx| session::refresh(ctx, token.into_secret(), source).await)
+        .call(async |ctx| session::refresh(ctx, token, source).await)
         .await?;
     Ok(Json(signed_in.into()))
 }
@@ -114,11 +87,9 @@ pub async fn logout(
     Client(source): Client,
     Then(who, _body): Then<CallerOrPending, OptionalBody<LogoutRequest>>,
 ) -> Answer<MessageResponse> {
-    app.call(async |ctx| match who.into_inner() {
-        Who::Caller(caller) => session::logout(ctx, *caller, source).await,
-        Who::Pending(pending) => session::abandon(ctx, *pending, source).await,
-    })
-    .await?;
+    let sender = who.into_inner();
+    app.call(async |ctx| session::leave(ctx, sender, source).await)
+        .await?;
     Ok(Json(MessageResponse::new("Logged out successfully")))
 }
 
@@ -133,6 +104,20 @@ pub struct LoginRequest {
     #[serde(default, rename = "deviceInfo", deserialize_with = "present")]
     #[schema(value_type = Option<Object>, nullable = false)]
     _device_info: Option<Map<String, Value>>,
+}
+
+impl LoginRequest {
+    fn command(self, source: Source) -> flow::login::Begin {
+        flow::login::Begin {
+            name: self.email,
+            password: self.password.into_secret(),
+            carries: SecondStepSupport {
+                methods: CARRIED,
+                sends: false,
+            },
+            source,
+        }
+    }
 }
 
 /// Tokens, or the reference of an unfinished sign-in in their place.
@@ -241,6 +226,19 @@ pub struct VerifyMfaLoginRequest {
 }
 
 impl VerifyMfaLoginRequest {
+    fn command(self, pending: Pending, source: Source) -> Result<flow::login::Verify, Error> {
+        let method = self.mfa_type.known()?;
+        Ok(flow::login::Verify {
+            mfa_token: pending.mfa_token,
+            // If no method can be used in this API, a recovery code may come under any method's
+            // name.
+            method: pending.method.method().map(|_| method),
+            answer: self.answer()?,
+            scratch: false,
+            source,
+        })
+    }
+
     /// Returns the answer from the field that fits the method. A recovery code is a `code` with any
     /// method.
     fn answer(self) -> Result<flow::Answer, Error> {
@@ -314,6 +312,14 @@ pub struct RefreshRequest {
     #[validate(length(min = 1, max = 200))]
     #[schema(ignore)]
     _refresh_token: Option<SecretText>,
+}
+
+impl RefreshRequest {
+    fn token(self) -> Result<Secret<String>, Refusal> {
+        let token = self.refresh_token.or(self._refresh_token);
+        let missing = || Refusal::field("refreshToken", "This field is required.");
+        Ok(token.ok_or_else(missing)?.into_secret())
+    }
 }
 
 /// The new pair of tokens.

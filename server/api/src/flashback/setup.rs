@@ -20,7 +20,6 @@ use crate::http::limits::Client;
 use crate::http::output::{exposed, exposed_all};
 use crate::model::kinds::{CodeSetKind, FactorKind};
 use crate::model::source::Source;
-use crate::model::user::canonical_address;
 use crate::model::{Fault, Refusal, Secret, session, typed};
 use crate::outcome::{PendingSetup, SetupNeeds};
 
@@ -38,15 +37,9 @@ pub async fn setup_mfa(
     Then(caller, body): Then<Caller, Body<SetupMfaRequest>>,
 ) -> Answer<SetupMfaAnswer> {
     let command = body.into_inner().command(caller.into_inner(), source)?;
-    let begun = app
-        .call(async |ctx| setup::begin(ctx, command).await)
-        .await?;
+    let begun = app.run(setup::begin, command).await?;
     let origin = &app.ctx().settings.public_url;
-    let data = MfaSetupData::of(begun, origin)?;
-    Ok(Json(SetupMfaAnswer {
-        success: true,
-        data,
-    }))
+    Ok(Json(SetupMfaAnswer::new(begun, origin)?))
 }
 
 refuses!(VerifyMfaSetup: WITH_BODY, Validation, InvalidMfaMethod, MfaMethodNotConfigured, MfaTokenInvalid,
@@ -63,17 +56,8 @@ pub async fn verify_mfa_setup(
     Client(source): Client,
     Then(caller, body): Then<Caller, Body<VerifyMfaSetupRequest>>,
 ) -> Answer<MessageResponse> {
-    let body = body.into_inner();
-    let method = body.mfa_type.known()?;
-    let command = setup::Verify {
-        by: setup::By::Session(method),
-        answer: body.answer(method)?,
-        scratch: false,
-        caller: Some(caller.into_inner()),
-        source,
-    };
-    app.call(async |ctx| setup::verify(ctx, command).await.map_err(of_setup))
-        .await?;
+    let command = body.into_inner().command(caller.into_inner(), source)?;
+    app.run(setup::verify, command).await.map_err(of_setup)?;
     Ok(Json(MessageResponse::new("MFA setup verified and enabled")))
 }
 
@@ -112,8 +96,8 @@ impl SetupMfaRequest {
     fn command(self, caller: session::Caller, source: Source) -> Result<setup::Begin, Error> {
         let method = self.mfa_type.known()?;
         // Links are sent to the proved address only, whatever address a request names.
-        let own = |email: &str| canonical_address(email).as_deref() == Some(&*caller.user.email);
-        if self.email.as_deref().is_some_and(|email| !own(email)) {
+        let foreign = |email: &String| !caller.has_address(email);
+        if self.email.as_ref().is_some_and(foreign) {
             let sentence = "This must be the address of your account, or be left out.";
             return Err(Refusal::field("email", sentence).into());
         }
@@ -137,6 +121,15 @@ impl SetupMfaRequest {
 pub struct SetupMfaAnswer {
     success: bool,
     data: MfaSetupData,
+}
+
+impl SetupMfaAnswer {
+    fn new(begun: PendingSetup, origin: &str) -> Result<Self, Error> {
+        Ok(Self {
+            success: true,
+            data: MfaSetupData::of(begun, origin)?,
+        })
+    }
 }
 
 /// What the method needs for its proof.
@@ -287,6 +280,17 @@ pub struct VerifyMfaSetupRequest {
 }
 
 impl VerifyMfaSetupRequest {
+    fn command(self, caller: session::Caller, source: Source) -> Result<setup::Verify, Error> {
+        let method = self.mfa_type.known()?;
+        Ok(setup::Verify {
+            by: setup::By::Session(method),
+            answer: self.answer(method)?,
+            scratch: false,
+            caller: Some(caller),
+            source,
+        })
+    }
+
     fn answer(self, method: FactorKind) -> Result<flow::Answer, Error> {
         let missing = |field| Err(Refusal::field(field, "This field is required.").into());
         match (method, self.credential, self.code) {

@@ -30,9 +30,7 @@ pub async fn register_user(
     body: Body<RegisterRequest>,
 ) -> Result<(Json<RegisterResponse>, StatusCode), Error> {
     let command = body.into_inner().command(source);
-    let registered = app
-        .call(async |ctx| flow::registration::register(ctx, command).await)
-        .await?;
+    let registered = app.run(flow::registration::register, command).await?;
     Ok((Json(registered.into()), StatusCode::ACCEPTED))
 }
 
@@ -49,9 +47,7 @@ pub async fn verify_registration(
     body: Body<RegisterVerifyRequest>,
 ) -> Result<(Json<TokenResponse>, StatusCode), Error> {
     let command = body.into_inner().command(source);
-    let signed_in = app
-        .call(async |ctx| flow::registration::prove(ctx, command).await)
-        .await?;
+    let signed_in = app.run(flow::registration::prove, command).await?;
     Ok((Json(signed_in.into()), StatusCode::CREATED))
 }
 

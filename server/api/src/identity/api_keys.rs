@@ -38,9 +38,7 @@ pub async fn create_api_key(
     Then(caller, body): Then<Caller, Body<CreateApiKeyRequest>>,
 ) -> Result<(Json<CreateApiKeyAnswer>, StatusCode), Error> {
     let command = body.into_inner().command(caller.into_inner(), source);
-    let made = app
-        .call(async |ctx| flow::api_keys::make(ctx, command).await)
-        .await?;
+    let made = app.run(flow::api_keys::make, command).await?;
     Ok((Json(made.into()), StatusCode::CREATED))
 }
 
@@ -55,11 +53,8 @@ pub async fn list_api_keys(
     app: App,
     Then(caller, paging): Then<Caller, Query<Paging>>,
 ) -> Answer<ListApiKeysAnswer> {
-    let (caller, paging) = (caller.into_inner(), paging.into_inner());
-    let (limit, offset) = (paging.limit(), paging.offset());
-    let page = app
-        .call(async |ctx| flow::api_keys::list(ctx, caller, limit, offset).await)
-        .await?;
+    let command = paging.into_inner().command(caller.into_inner());
+    let page = app.run(flow::api_keys::list, command).await?;
     Ok(Json(page.into()))
 }
 
@@ -160,13 +155,10 @@ pub struct CreateApiKeyRequest {
 
 impl CreateApiKeyRequest {
     fn command(self, caller: session::Caller, source: Source) -> flow::api_keys::Make {
-        let mut scopes: Vec<Scope> = self.scopes.into_iter().map(Scope::from).collect();
-        scopes.sort_unstable();
-        scopes.dedup();
         flow::api_keys::Make {
             caller,
             name: self.name,
-            scopes,
+            scopes: self.scopes.into_iter().map(Scope::from).collect(),
             expires_in_days: self
                 .expires_in_days
                 .and_then(|days| u32::try_from(days).ok()),

@@ -73,8 +73,9 @@ impl<S: Opens> FromRequest for KeyOrCaller<S> {
             let bearer = bearer?;
             let app = app(&request)?;
             let key = app
-                .call(async |ctx| flow::api_keys::authenticate(ctx, key.expose(), S::SCOPE).await);
-            let key = key.await.map_err(Rejection::from)?;
+                .call(async |ctx| flow::api_keys::authenticate(ctx, key.expose(), S::SCOPE).await)
+                .await
+                .map_err(Rejection::from)?;
             Ok(Self::Key {
                 key,
                 bearer,

@@ -5,6 +5,7 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 use validator::Validate;
 
+use crate::flow::List;
 use crate::http::output::exposed;
 use crate::model::kinds::{self, AnswerKind, Assurance, FactorKind};
 use crate::model::{FactorId, Refusal, Secret};
@@ -281,14 +282,13 @@ pub struct Paging {
 }
 
 impl Paging {
-    /// Returns how many entries to answer at most.
-    pub fn limit(&self) -> i64 {
-        self.limit.unwrap_or(30)
-    }
-
-    /// Returns how many entries to skip.
-    pub fn offset(&self) -> i64 {
-        self.offset.unwrap_or(0)
+    /// Makes the command that lists the part which is asked for.
+    pub fn command<W>(self, by: W) -> List<W> {
+        List {
+            by,
+            limit: self.limit.unwrap_or(30),
+            offset: self.offset.unwrap_or(0),
+        }
     }
 }
 

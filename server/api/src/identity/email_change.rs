@@ -29,14 +29,8 @@ pub async fn begin_email_change(
     Then(caller, body): Then<Caller, Body<BeginEmailChangeRequest>>,
 ) -> Result<(Json<BeginEmailChangeAnswer>, StatusCode), Error> {
     let command = body.into_inner().command(caller.into_inner(), source);
-    app.call(async |ctx| flow::email_change::begin(ctx, command).await)
-        .await?;
-    let message =
-        "If this address can be used, a code is on its way to it. Please check that inbox.";
-    Ok((
-        Json(BeginEmailChangeAnswer { message }),
-        StatusCode::ACCEPTED,
-    ))
+    app.run(flow::email_change::begin, command).await?;
+    Ok((Json(BeginEmailChangeAnswer::SENT), StatusCode::ACCEPTED))
 }
 
 refuses!(VerifyEmailChange: WITH_BODY, Validation, EmailChangeInvalid, EmailChangeExpired,
@@ -52,9 +46,7 @@ pub async fn verify_email_change(
     Then(caller, body): Then<Caller, Body<VerifyEmailChangeRequest>>,
 ) -> Answer<User> {
     let command = body.into_inner().command(caller.into_inner(), source);
-    let person = app
-        .call(async |ctx| flow::email_change::verify(ctx, command).await)
-        .await?;
+    let person = app.run(flow::email_change::verify, command).await?;
     Ok(Json(person.into()))
 }
 
@@ -69,13 +61,9 @@ pub async fn undo_email_change(
     Client(source): Client,
     body: Body<UndoEmailChangeRequest>,
 ) -> Answer<UndoEmailChangeAnswer> {
-    let token = body.into_inner().token.into_secret();
-    let command = flow::email_undo::Undo { token, source };
-    app.call(async |ctx| flow::email_undo::undo(ctx, command).await)
-        .await?;
-    let message =
-        "The address is restored, and all sessions have ended. Choose a new password now.";
-    Ok(Json(UndoEmailChangeAnswer { message }))
+    let command = body.into_inner().command(source);
+    app.run(flow::email_undo::undo, command).await?;
+    Ok(Json(UndoEmailChangeAnswer::RESTORED))
 }
 
 #[derive(Deserialize, Validate, ToSchema)]
@@ -105,6 +93,12 @@ pub struct BeginEmailChangeAnswer {
     message: &'static str,
 }
 
+impl BeginEmailChangeAnswer {
+    const SENT: Self = Self {
+        message: "If this address can be used, a code is on its way to it. Please check that inbox.",
+    };
+}
+
 #[derive(Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct VerifyEmailChangeRequest {
@@ -131,7 +125,22 @@ pub struct UndoEmailChangeRequest {
     token: SecretText,
 }
 
+impl UndoEmailChangeRequest {
+    fn command(self, source: Source) -> flow::email_undo::Undo {
+        flow::email_undo::Undo {
+            token: self.token.into_secret(),
+            source,
+        }
+    }
+}
+
 #[derive(Serialize, ToSchema)]
 pub struct UndoEmailChangeAnswer {
     message: &'static str,
+}
+
+impl UndoEmailChangeAnswer {
+    const RESTORED: Self = Self {
+        message: "The address is restored, and all sessions have ended. Choose a new password now.",
+    };
 }

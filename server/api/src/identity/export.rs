@@ -12,14 +12,9 @@ use super::me::ActivityEvent;
 use super::mfa_methods::{MfaFactor, RecoveryCodesInfo};
 use super::{Answer, App, Caller};
 use crate::flow;
-use crate::model::Time;
-use crate::model::challenge::Challenge;
-use crate::model::email_change::{EmailChange, EmailUndo};
-use crate::model::factor::FactorAttempts;
-use crate::model::kinds::{FactorKind, Purpose};
-use crate::model::session::Session;
-use crate::model::user::PasswordReset;
-use crate::outcome::Export;
+use crate::outcome::{
+    AddressChange, Counter, Export, LetterRecord, Membership, SessionRecord, StepRecord,
+};
 
 refuses!(ExportCurrentUser: WITHOUT_BODY, TokenInvalid, TokenExpired, InsufficientUserAuthentication);
 
@@ -29,9 +24,7 @@ refuses!(ExportCurrentUser: WITHOUT_BODY, TokenInvalid, TokenExpired, Insufficie
 #[get("/identity/me/export")]
 pub async fn export_current_user(app: App, caller: Caller) -> Answer<ExportCurrentUserAnswer> {
     let caller = caller.into_inner();
-    let export = app
-        .call(async |ctx| flow::me::export(ctx, caller).await)
-        .await?;
+    let export = app.run(flow::me::export, caller).await?;
     Ok(Json(export.into()))
 }
 
@@ -62,39 +55,25 @@ pub struct ExportCurrentUserAnswer {
 
 impl From<Export> for ExportCurrentUserAnswer {
     fn from(export: Export) -> Self {
-        let numbers = export.factors.iter().filter_map(|one| one.target.clone());
-        let waited = export.challenges.into_iter().map(ExportedStep::from);
-        let wrong = export.attempts.into_iter().map(ExportedCounter::from);
-        let limits = export.limits.into_iter();
-        let asked = export.email_change.map(ExportedEmailChange::from);
-        let changed = export.email_undos.into_iter().map(Into::into);
+        let numbers = export.methods.iter().filter_map(|one| one.phone.clone());
         Self {
             exported_at: export.at.to_string(),
             description: export.person.description.clone(),
             user: export.person.into(),
-            organization: export
-                .organisation
-                .map(|(organisation, role)| ExportedOrganization {
-                    id: organisation.id.to_string(),
-                    name: organisation.name,
-                    role: role.as_str(),
-                }),
+            organization: export.membership.map(ExportedOrganization::from),
             password_changes: u32::try_from(export.password_changes).unwrap_or(0),
-            email_changes: asked.into_iter().chain(changed).collect(),
+            email_changes: export.address_changes.into_iter().map(Into::into).collect(),
             phone_numbers: numbers.collect(),
-            methods: export.factors.into_iter().map(MfaFactor::from).collect(),
+            methods: export.methods.into_iter().map(MfaFactor::from).collect(),
             recovery_codes: RecoveryCodesInfo {
                 remaining: export.recovery_codes,
                 generated_at: export.recovery_codes_made_at.map(|time| time.to_string()),
             },
             sessions: export.sessions.into_iter().map(Into::into).collect(),
             api_keys: export.keys.into_iter().map(ApiKey::from).collect(),
-            steps: waited.chain(export.reset.map(ExportedStep::from)).collect(),
+            steps: export.steps.into_iter().map(Into::into).collect(),
             letters: export.letters.into_iter().map(Into::into).collect(),
-            counters: limits
-                .map(|(name, used, until)| ExportedCounter::of(name, used, until))
-                .chain(wrong)
-                .collect(),
+            counters: export.counters.into_iter().map(Into::into).collect(),
             activity: export.events.into_iter().map(Into::into).collect(),
         }
     }
@@ -117,28 +96,18 @@ pub struct ExportedEmailChange {
     ended_at: Option<String>,
 }
 
-impl From<EmailChange> for ExportedEmailChange {
-    fn from(change: EmailChange) -> Self {
+impl From<AddressChange> for ExportedEmailChange {
+    fn from(change: AddressChange) -> Self {
         Self {
-            state: "asked",
-            old_email: None,
-            new_email: change.address,
+            state: match change.old {
+                None => "asked",
+                Some(_) => "changed",
+            },
+            old_email: change.old,
+            new_email: change.new,
             created_at: change.created_at.to_string(),
             expires_at: change.expires_at.to_string(),
-            ended_at: change.consumed_at.map(|time| time.to_string()),
-        }
-    }
-}
-
-impl From<EmailUndo> for ExportedEmailChange {
-    fn from(undo: EmailUndo) -> Self {
-        Self {
-            state: "changed",
-            old_email: Some(undo.old_address),
-            new_email: undo.new_address,
-            created_at: undo.created_at.to_string(),
-            expires_at: undo.expires_at.to_string(),
-            ended_at: undo.consumed_at.map(|time| time.to_string()),
+            ended_at: change.ended_at.map(|time| time.to_string()),
         }
     }
 }
@@ -148,6 +117,16 @@ pub struct ExportedOrganization {
     id: String,
     name: String,
     role: &'static str,
+}
+
+impl From<Membership> for ExportedOrganization {
+    fn from(membership: Membership) -> Self {
+        Self {
+            id: membership.id.to_string(),
+            name: membership.name,
+            role: membership.role.as_str(),
+        }
+    }
 }
 
 #[derive(Serialize, ToSchema)]
@@ -174,15 +153,16 @@ pub struct ExportedSession {
     program: Option<String>,
 }
 
-impl From<Session> for ExportedSession {
-    fn from(session: Session) -> Self {
+impl From<SessionRecord> for ExportedSession {
+    fn from(session: SessionRecord) -> Self {
+        let view = session.view;
         Self {
-            id: format!("session-{}", session.id),
-            acr: session.acr.into(),
-            amr: session.amr.split(' ').map(str::to_owned).collect(),
+            id: format!("session-{}", view.id),
+            acr: view.acr.into(),
+            amr: view.amr,
             created_at: session.created_at.to_string(),
             last_used_at: session.last_used_at.to_string(),
-            expires_at: session.expires_at.to_string(),
+            expires_at: view.expires_at.to_string(),
             ended_at: session.ended_at.map(|time| time.to_string()),
             signed_in_from: session.source,
             program: session.program,
@@ -207,31 +187,15 @@ pub struct ExportedStep {
     from: Option<String>,
 }
 
-impl From<Challenge> for ExportedStep {
-    fn from(challenge: Challenge) -> Self {
-        let of_administrator =
-            challenge.purpose == Purpose::Setup && challenge.session_id.is_none();
+impl From<StepRecord> for ExportedStep {
+    fn from(step: StepRecord) -> Self {
         Self {
-            purpose: challenge.purpose.as_str(),
-            method: challenge.kind.into(),
-            created_at: challenge.created_at.to_string(),
-            expires_at: challenge.expires_at.to_string(),
-            ended_at: challenge.consumed_at.map(|time| time.to_string()),
-            // A set-up without a session was begun by an administrator.
-            from: challenge.source.filter(|_| !of_administrator),
-        }
-    }
-}
-
-impl From<PasswordReset> for ExportedStep {
-    fn from(reset: PasswordReset) -> Self {
-        Self {
-            purpose: Purpose::PasswordReset.as_str(),
-            method: FactorKind::Email.into(),
-            created_at: reset.created_at.to_string(),
-            expires_at: reset.expires_at.to_string(),
-            ended_at: reset.consumed_at.map(|time| time.to_string()),
-            from: None,
+            purpose: step.purpose.as_str(),
+            method: step.method.into(),
+            created_at: step.created_at.to_string(),
+            expires_at: step.expires_at.to_string(),
+            ended_at: step.ended_at.map(|time| time.to_string()),
+            from: step.source,
         }
     }
 }
@@ -248,13 +212,13 @@ pub struct ExportedLetter {
     ended_at: Option<String>,
 }
 
-impl From<(String, String, Time, Option<Time>)> for ExportedLetter {
-    fn from((kind, state, created_at, ended_at): (String, String, Time, Option<Time>)) -> Self {
+impl From<LetterRecord> for ExportedLetter {
+    fn from(letter: LetterRecord) -> Self {
         Self {
-            kind,
-            state,
-            created_at: created_at.to_string(),
-            ended_at: ended_at.map(|time| time.to_string()),
+            kind: letter.kind,
+            state: letter.state,
+            created_at: letter.created_at.to_string(),
+            ended_at: letter.ended_at.map(|time| time.to_string()),
         }
     }
 }
@@ -267,19 +231,12 @@ pub struct ExportedCounter {
     until: String,
 }
 
-impl ExportedCounter {
-    fn of(name: String, used: i32, until: Time) -> Self {
+impl From<Counter> for ExportedCounter {
+    fn from(counter: Counter) -> Self {
         Self {
-            name,
-            used: used.unsigned_abs(),
-            until: until.to_string(),
+            name: counter.name,
+            used: counter.used,
+            until: counter.until.to_string(),
         }
-    }
-}
-
-impl From<FactorAttempts> for ExportedCounter {
-    fn from(counter: FactorAttempts) -> Self {
-        let name = format!("wrong_codes {}", counter.kind.as_str());
-        Self::of(name, counter.failures, counter.next_try_at)
     }
 }

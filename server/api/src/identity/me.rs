@@ -16,9 +16,9 @@ use super::{Answer, App, Body, Caller, Query};
 use crate::flow;
 use crate::http::input::{SecretText, Then, name, present};
 use crate::http::limits::Client;
-use crate::model::audit::AuditEvent;
-use crate::model::{AuditId, Refusal, SessionId};
-use crate::outcome::{Activity, OpenSession, Page};
+use crate::model::source::Source;
+use crate::model::{AuditId, Refusal, SessionId, session};
+use crate::outcome::{Activity, ActivityEntry, OpenSession, Page};
 
 refuses!(ListActivity: WITHOUT_BODY, Validation, TokenInvalid, TokenExpired);
 
@@ -30,11 +30,8 @@ pub async fn list_activity(
     app: App,
     Then(caller, paging): Then<Caller, Query<ActivityPaging>>,
 ) -> Answer<ListActivityAnswer> {
-    let (caller, paging) = (caller.into_inner(), paging.into_inner());
-    let (limit, before) = (paging.limit.unwrap_or(30), paging.before()?);
-    let page = app
-        .call(async |ctx| flow::me::activity(ctx, caller, limit, before).await)
-        .await?;
+    let command = paging.into_inner().command(caller.into_inner())?;
+    let page = app.run(flow::me::activity, command).await?;
     Ok(Json(page.into()))
 }
 
@@ -48,11 +45,8 @@ pub async fn list_sessions(
     app: App,
     Then(caller, paging): Then<Caller, Query<Paging>>,
 ) -> Answer<ListSessionsAnswer> {
-    let (caller, paging) = (caller.into_inner(), paging.into_inner());
-    let (limit, offset) = (paging.limit(), paging.offset());
-    let page = app
-        .call(async |ctx| flow::me::list_sessions(ctx, caller, limit, offset).await)
-        .await?;
+    let command = paging.into_inner().command(caller.into_inner());
+    let page = app.run(flow::me::list_sessions, command).await?;
     Ok(Json(page.into()))
 }
 
@@ -102,16 +96,8 @@ pub async fn update_current_user(
     Client(source): Client,
     Then(caller, body): Then<Caller, Body<UpdateCurrentUserRequest>>,
 ) -> Answer<User> {
-    let body = body.into_inner();
-    let command = flow::me::Rename {
-        caller: caller.into_inner(),
-        first_name: body.first_name,
-        last_name: body.last_name,
-        source,
-    };
-    let person = app
-        .call(async |ctx| flow::me::rename(ctx, command).await)
-        .await?;
+    let command = body.into_inner().command(caller.into_inner(), source);
+    let person = app.run(flow::me::rename, command).await?;
     Ok(Json(person.into()))
 }
 
@@ -128,6 +114,17 @@ pub struct UpdateCurrentUserRequest {
     last_name: Option<String>,
 }
 
+impl UpdateCurrentUserRequest {
+    fn command(self, caller: session::Caller, source: Source) -> flow::me::Rename {
+        flow::me::Rename {
+            caller,
+            first_name: self.first_name,
+            last_name: self.last_name,
+            source,
+        }
+    }
+}
+
 refuses!(DeleteCurrentUser: WITH_BODY, Validation, InvalidPassword, TokenInvalid, TokenExpired,
     InsufficientUserAuthentication, LastAdministrator, TooManyPasswordAttempts);
 
@@ -140,13 +137,8 @@ pub async fn delete_current_user(
     Client(source): Client,
     Then(caller, body): Then<Caller, Body<DeleteCurrentUserRequest>>,
 ) -> Result<HttpResponse, Error> {
-    let command = flow::me::Delete {
-        caller: caller.into_inner(),
-        password: body.into_inner().password.into_secret(),
-        source,
-    };
-    app.call(async |ctx| flow::me::delete(ctx, command).await)
-        .await?;
+    let command = body.into_inner().command(caller.into_inner(), source);
+    app.run(flow::me::delete, command).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -156,6 +148,16 @@ pub struct DeleteCurrentUserRequest {
     #[validate(length(min = 1, max = 4096))]
     #[schema(value_type = String, min_length = 1, max_length = 4096)]
     password: SecretText,
+}
+
+impl DeleteCurrentUserRequest {
+    fn command(self, caller: session::Caller, source: Source) -> flow::me::Delete {
+        flow::me::Delete {
+            caller,
+            password: self.password.into_secret(),
+            source,
+        }
+    }
 }
 
 /// Parses an id as this API writes it; `None` for anything else.
@@ -198,6 +200,14 @@ pub struct ActivityPaging {
 }
 
 impl ActivityPaging {
+    fn command(self, caller: session::Caller) -> Result<flow::me::ReadActivity, Refusal> {
+        Ok(flow::me::ReadActivity {
+            caller,
+            limit: self.limit.unwrap_or(30),
+            before: self.before()?,
+        })
+    }
+
     fn before(&self) -> Result<Option<AuditId>, Refusal> {
         let Some(written) = &self.before else {
             return Ok(None);
@@ -302,17 +312,15 @@ pub struct ActivityEvent {
     by_other: bool,
 }
 
-impl From<AuditEvent> for ActivityEvent {
-    fn from(event: AuditEvent) -> Self {
-        let by_other = event.actor_id.is_some_and(|actor| actor != event.user_id);
+impl From<ActivityEntry> for ActivityEvent {
+    fn from(event: ActivityEntry) -> Self {
         Self {
             id: format!("event-{}", event.id),
             event: event.event,
             at: event.at.to_string(),
-            // Whoever acted on the account is entitled to their address as well.
-            from: event.source.filter(|_| !by_other),
+            from: event.source,
             detail: event.detail,
-            by_other,
+            by_other: event.by_other,
         }
     }
 }

@@ -34,9 +34,7 @@ pub async fn disable_mfa(
     Then(caller, body): Then<Caller, Body<MfaDisableRequest>>,
 ) -> Answer<MfaDisableInitResponse> {
     let command = body.into_inner().command(caller.into_inner(), source)?;
-    let waiting = app
-        .call(async |ctx| flow::disable::begin(ctx, command).await)
-        .await?;
+    let waiting = app.run(flow::disable::begin, command).await?;
     Ok(Json(waiting.into()))
 }
 
@@ -55,9 +53,7 @@ pub async fn verify_mfa_disable(
     Then(caller, body): Then<MaybeCaller, Body<MfaVerifyRequest>>,
 ) -> Answer<MfaVerifyDisableResponse> {
     let command = body.into_inner().disable(caller.into_inner(), source);
-    let changed = app
-        .call(async |ctx| flow::disable::verify(ctx, command).await)
-        .await?;
+    let changed = app.run(flow::disable::verify, command).await?;
     Ok(Json(changed.into()))
 }
 

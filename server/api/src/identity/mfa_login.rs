@@ -32,9 +32,7 @@ pub async fn switch_mfa_method(
     body: Body<MfaSwitchMethodRequest>,
 ) -> Answer<MfaSwitchResponse> {
     let command = body.into_inner().command(source)?;
-    let waiting = app
-        .call(async |ctx| flow::login::switch(ctx, command).await)
-        .await?;
+    let waiting = app.run(flow::login::switch, command).await?;
     Ok(Json(waiting.into()))
 }
 
@@ -51,9 +49,7 @@ pub async fn verify_mfa_login(
     body: Body<MfaVerifyRequest>,
 ) -> Answer<MfaLoginVerifyResponse> {
     let command = body.into_inner().login(source);
-    let signed_in = app
-        .call(async |ctx| flow::login::verify(ctx, command).await)
-        .await?;
+    let signed_in = app.run(flow::login::verify, command).await?;
     Ok(Json(signed_in.into()))
 }
 

@@ -15,16 +15,14 @@ use super::dto::{self, MfaMethod, WholeList};
 use super::error::{Error, refuses};
 use super::{Answer, App, Body, Caller, Query};
 use crate::flow;
-use crate::flow::Target;
 use crate::flow::methods::{Change, Which};
 use crate::http::input::{Path, Then, name as readable};
 use crate::http::limits::Client;
-use crate::model::factor::Factor;
 use crate::model::kinds;
 use crate::model::notice::masked;
 use crate::model::source::Source;
-use crate::model::{FactorId, Secret};
-use crate::outcome::MethodList;
+use crate::model::{FactorId, Secret, session};
+use crate::outcome::{MethodList, MethodView};
 
 refuses!(ListMfaMethods: WITHOUT_BODY, Validation, TokenInvalid, TokenExpired);
 
@@ -37,9 +35,7 @@ pub async fn list_mfa_methods(
     Then(caller, _whole): Then<Caller, Query<WholeList>>,
 ) -> Answer<ListMfaMethodsAnswer> {
     let caller = caller.into_inner();
-    let list = app
-        .call(async |ctx| flow::methods::list(ctx, caller).await)
-        .await?;
+    let list = app.run(flow::methods::list, caller).await?;
     Ok(Json(list.into()))
 }
 
@@ -58,11 +54,9 @@ pub async fn rename_mfa_method(
     Then(caller, body): Then<Caller, Body<RenameMfaMethodRequest>>,
     id: Path<String, Error>,
 ) -> Answer<MfaFactor> {
-    let (command, name) = (own(caller, source), body.into_inner().name);
     let id = dto::factor_id("factorId", &id.into_inner())?;
-    let factor = app
-        .call(async |ctx| flow::methods::rename(ctx, command, id, name).await)
-        .await?;
+    let command = body.into_inner().command(caller.into_inner(), id, source);
+    let factor = app.run(flow::methods::rename, command).await?;
     Ok(Json(factor.into()))
 }
 
@@ -80,8 +74,8 @@ pub async fn delete_mfa_method(
     Client(source): Client,
     Then(caller, Named(id)): Then<Caller, Named>,
 ) -> Result<HttpResponse, Error> {
-    let (command, which) = (own(caller, source), Which::Factor(id));
-    app.call(async |ctx| flow::methods::remove(ctx, command, which).await)
+    let command = Change::own(caller.into_inner(), source);
+    app.call(async |ctx| flow::methods::remove(ctx, command, Which::Factor(id)).await)
         .await?;
     Ok(HttpResponse::NoContent().finish())
 }
@@ -100,9 +94,9 @@ pub async fn set_primary_mfa_method(
     Client(source): Client,
     Then(caller, Named(id)): Then<Caller, Named>,
 ) -> Answer<MfaFactor> {
-    let (command, which) = (own(caller, source), Which::Factor(id));
+    let command = Change::own(caller.into_inner(), source);
     let factor = app
-        .call(async |ctx| flow::methods::choose_primary(ctx, command, which).await)
+        .call(async |ctx| flow::methods::choose_primary(ctx, command, Which::Factor(id)).await)
         .await?;
     Ok(Json(factor.into()))
 }
@@ -124,15 +118,6 @@ pub async fn generate_recovery_codes(
         .call(async |ctx| flow::recovery::regenerate(ctx, caller, source).await)
         .await?;
     Ok((Json(codes.into()), StatusCode::CREATED))
-}
-
-/// A command for the caller's own account.
-fn own(caller: Caller, source: Source) -> Change {
-    Change {
-        caller: caller.into_inner(),
-        target: Target::Own,
-        source,
-    }
 }
 
 /// The id in the path.
@@ -158,6 +143,22 @@ pub struct RenameMfaMethodRequest {
     #[validate(length(min = 1, max = 64), custom(function = "readable"))]
     #[schema(min_length = 1, max_length = 64)]
     name: String,
+}
+
+impl RenameMfaMethodRequest {
+    fn command(
+        self,
+        caller: session::Caller,
+        id: FactorId,
+        source: Source,
+    ) -> flow::methods::Rename {
+        flow::methods::Rename {
+            caller,
+            id,
+            name: self.name,
+            source,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Serialize, ToSchema)]
@@ -203,18 +204,18 @@ pub struct MfaFactor {
     target: Option<String>,
 }
 
-impl From<Factor> for MfaFactor {
-    fn from(factor: Factor) -> Self {
+impl From<MethodView> for MfaFactor {
+    fn from(factor: MethodView) -> Self {
         Self {
             id: format!("factor-{}", factor.id),
-            method: factor.kind.into(),
+            method: factor.method.into(),
             name: factor.name,
             state: factor.state.into(),
-            primary: factor.is_primary,
+            primary: factor.primary,
             created_at: factor.created_at.to_string(),
             enabled_at: factor.enabled_at.map(|time| time.to_string()),
             last_used_at: factor.last_used_at.map(|time| time.to_string()),
-            target: factor.target.as_deref().map(masked),
+            target: factor.phone.as_deref().map(masked),
         }
     }
 }

@@ -31,9 +31,7 @@ pub async fn resend_mfa_code(
     body: Body<MfaResendRequest>,
 ) -> Answer<MfaResendResponse> {
     let command = body.into_inner().command(source);
-    let resent = app
-        .call(async |ctx| flow::resend::resend(ctx, command).await)
-        .await?;
+    let resent = app.run(flow::resend::resend, command).await?;
     Ok(Json(resent.into()))
 }
 

@@ -35,9 +35,7 @@ pub async fn setup_mfa(
     Then(caller, body): Then<Caller, Body<MfaSetupRequest>>,
 ) -> Answer<MfaSetupResponse> {
     let command = body.into_inner().command(caller.into_inner(), source)?;
-    let begun = app
-        .call(async |ctx| flow::setup::begin(ctx, command).await)
-        .await?;
+    let begun = app.run(flow::setup::begin, command).await?;
     Ok(Json(begun.into()))
 }
 
@@ -55,9 +53,7 @@ pub async fn verify_mfa_setup(
     Then(caller, body): Then<MaybeCaller, Body<MfaVerifyRequest>>,
 ) -> Answer<MfaVerifySetupResponse> {
     let command = body.into_inner().setup(caller.into_inner(), source);
-    let changed = app
-        .call(async |ctx| flow::setup::verify(ctx, command).await)
-        .await?;
+    let changed = app.run(flow::setup::verify, command).await?;
     Ok(Json(changed.into()))
 }
 

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use super::error::refuses;
 use super::{Answer, App};
+use crate::app::readiness::Readiness;
 use crate::http::health;
 use crate::model::refusal::extra::Checks;
 
@@ -22,19 +23,9 @@ refuses!(GetJsonWebKeySet: ALONE,);
     responses((status = 200, body = JsonWebKeySet), GetJsonWebKeySet))]
 #[get("/.well-known/jwks.json")]
 pub async fn get_json_web_key_set(app: App) -> HttpResponse {
-    let keys = app.jwks().into_iter().map(|key| JsonWebKey {
-        kty: key.kty,
-        r#use: "sig",
-        alg: key.alg,
-        kid: key.kid,
-        crv: key.crv,
-        x: key.x,
-        y: key.y,
-    });
     let keep = CacheControl(vec![Public, MaxAge(KEYS_MAX_AGE)]);
-    HttpResponse::Ok().insert_header(keep).json(JsonWebKeySet {
-        keys: keys.collect(),
-    })
+    let keys = JsonWebKeySet::of(&app);
+    HttpResponse::Ok().insert_header(keep).json(keys)
 }
 
 refuses!(GetHealth: ALONE,);
@@ -57,16 +48,29 @@ refuses!(GetReadiness: ALONE, NotReady);
 #[get("/readyz")]
 pub async fn get_readiness(app: App) -> Answer<ReadinessResponse> {
     let readiness = health::readiness(&app).await?;
-    Ok(Json(ReadinessResponse {
-        status: Ready::Ready,
-        checks: readiness.checks.into(),
-        reason: readiness.reason,
-    }))
+    Ok(Json(readiness.into()))
 }
 
 #[derive(Serialize, ToSchema)]
 pub struct JsonWebKeySet {
     keys: Vec<JsonWebKey>,
+}
+
+impl JsonWebKeySet {
+    fn of(app: &App) -> Self {
+        let keys = app.jwks().into_iter().map(|key| JsonWebKey {
+            kty: key.kty,
+            r#use: "sig",
+            alg: key.alg,
+            kid: key.kid,
+            crv: key.crv,
+            x: key.x,
+            y: key.y,
+        });
+        Self {
+            keys: keys.collect(),
+        }
+    }
 }
 
 /// One public signature key (RFC 7517).
@@ -104,6 +108,16 @@ pub struct ReadinessResponse {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     reason: Option<&'static str>,
+}
+
+impl From<Readiness> for ReadinessResponse {
+    fn from(readiness: Readiness) -> Self {
+        Self {
+            status: Ready::Ready,
+            checks: readiness.checks.into(),
+            reason: readiness.reason,
+        }
+    }
 }
 
 /// How the parts of the server are.

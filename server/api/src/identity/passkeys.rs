@@ -37,9 +37,7 @@ pub async fn verify_passkey_setup(
     Then(caller, body): Then<MaybeCaller, Body<PasskeyVerifyRequest>>,
 ) -> Answer<MfaVerifySetupResponse> {
     let command = body.into_inner().setup(caller.into_inner(), source);
-    let changed = app
-        .call(async |ctx| flow::setup::verify(ctx, command).await)
-        .await?;
+    let changed = app.run(flow::setup::verify, command).await?;
     Ok(Json(changed.into()))
 }
 
@@ -55,14 +53,8 @@ pub async fn get_passkey_options(
     Client(source): Client,
     body: Body<PasskeyOptionsRequest>,
 ) -> Answer<PasskeyOptionsResponse> {
-    let command = flow::passkey::Options {
-        mfa_token: body.into_inner().mfa_token.into_secret(),
-        purpose: Purpose::Login,
-        source,
-    };
-    let public_key = app
-        .call(async |ctx| flow::passkey::options(ctx, command).await)
-        .await?;
+    let command = body.into_inner().command(source);
+    let public_key = app.run(flow::passkey::options, command).await?;
     Ok(Json(PasskeyOptionsResponse { public_key }))
 }
 
@@ -79,9 +71,7 @@ pub async fn verify_passkey_login(
     body: Body<PasskeyVerifyRequest>,
 ) -> Answer<MfaLoginVerifyResponse> {
     let command = body.into_inner().login(source);
-    let signed_in = app
-        .call(async |ctx| flow::login::verify(ctx, command).await)
-        .await?;
+    let signed_in = app.run(flow::login::verify, command).await?;
     Ok(Json(signed_in.into()))
 }
 
@@ -95,9 +85,7 @@ pub async fn get_sign_in_passkey_options(
     app: App,
     Client(source): Client,
 ) -> Answer<SignInPasskeyOptionsResponse> {
-    let asked = app
-        .call(async |ctx| flow::passkey::begin(ctx, source).await)
-        .await?;
+    let asked = app.run(flow::passkey::begin, source).await?;
     Ok(Json(asked.into()))
 }
 
@@ -112,15 +100,8 @@ pub async fn sign_in_with_passkey(
     Client(source): Client,
     body: Body<SignInPasskeyRequest>,
 ) -> Answer<TokenResponse> {
-    let body = body.into_inner();
-    let command = flow::passkey::SignIn {
-        passkey_token: body.passkey_token.into_secret(),
-        credential: body.credential.into(),
-        source,
-    };
-    let signed_in = app
-        .call(async |ctx| flow::passkey::sign_in(ctx, command).await)
-        .await?;
+    let command = body.into_inner().command(source);
+    let signed_in = app.run(flow::passkey::sign_in, command).await?;
     Ok(Json(signed_in.into()))
 }
 
@@ -243,6 +224,16 @@ pub struct PasskeyOptionsRequest {
     mfa_token: SecretText,
 }
 
+impl PasskeyOptionsRequest {
+    fn command(self, source: Source) -> flow::passkey::Options {
+        flow::passkey::Options {
+            mfa_token: self.mfa_token.into_secret(),
+            purpose: Purpose::Login,
+            source,
+        }
+    }
+}
+
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PasskeyOptionsResponse {
@@ -277,4 +268,14 @@ pub struct SignInPasskeyRequest {
     passkey_token: SecretText,
     #[validate(nested)]
     credential: PasskeyCredential,
+}
+
+impl SignInPasskeyRequest {
+    fn command(self, source: Source) -> flow::passkey::SignIn {
+        flow::passkey::SignIn {
+            passkey_token: self.passkey_token.into_secret(),
+            credential: self.credential.into(),
+            source,
+        }
+    }
 }

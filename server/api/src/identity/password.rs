@@ -32,12 +32,9 @@ pub async fn forgot_password(
     Client(source): Client,
     body: Body<ForgotPasswordRequest>,
 ) -> Result<(Json<ForgotPasswordAnswer>, StatusCode), Error> {
-    let email = body.into_inner().email;
-    let command = flow::password_reset::Forgot { email, source };
-    app.call(async |ctx| flow::password_reset::forgot(ctx, command).await)
-        .await?;
-    let message = "If this address has an account, a link and a code for a new password are on their way. Please check your inbox.";
-    Ok((Json(ForgotPasswordAnswer { message }), StatusCode::ACCEPTED))
+    let command = body.into_inner().command(source);
+    app.run(flow::password_reset::forgot, command).await?;
+    Ok((Json(ForgotPasswordAnswer::SENT), StatusCode::ACCEPTED))
 }
 
 refuses!(ResetPassword: WITH_BODY, Validation, ResetTokenInvalid, ResetTokenExpired, InvalidResetCode,
@@ -53,9 +50,7 @@ pub async fn reset_password(
     body: Body<ResetPasswordRequest>,
 ) -> Answer<ResetPasswordAnswer> {
     let command = body.into_inner().command(source);
-    let reset = app
-        .call(async |ctx| flow::password_reset::reset(ctx, command).await)
-        .await?;
+    let reset = app.run(flow::password_reset::reset, command).await?;
     Ok(Json(reset.into()))
 }
 
@@ -72,9 +67,7 @@ pub async fn verify_password_reset(
     body: Body<MfaVerifyRequest>,
 ) -> Answer<PasswordResetResponse> {
     let command = body.into_inner().password_reset(source);
-    let remaining = app
-        .call(async |ctx| flow::password_reset::verify(ctx, command).await)
-        .await?;
+    let remaining = app.run(flow::password_reset::verify, command).await?;
     Ok(Json(PasswordResetResponse::new(remaining)))
 }
 
@@ -91,9 +84,7 @@ pub async fn verify_passkey_password_reset(
     body: Body<PasskeyVerifyRequest>,
 ) -> Answer<PasswordResetResponse> {
     let command = body.into_inner().password_reset(source);
-    let remaining = app
-        .call(async |ctx| flow::password_reset::verify(ctx, command).await)
-        .await?;
+    let remaining = app.run(flow::password_reset::verify, command).await?;
     Ok(Json(PasswordResetResponse::new(remaining)))
 }
 
@@ -110,8 +101,7 @@ pub async fn change_password(
     Then(caller, body): Then<Caller, Body<ChangePasswordRequest>>,
 ) -> Result<HttpResponse, Error> {
     let command = body.into_inner().command(caller.into_inner(), source);
-    app.call(async |ctx| flow::me::change_password(ctx, command).await)
-        .await?;
+    app.run(flow::me::change_password, command).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -144,9 +134,24 @@ pub struct ForgotPasswordRequest {
     email: String,
 }
 
+impl ForgotPasswordRequest {
+    fn command(self, source: Source) -> flow::password_reset::Forgot {
+        flow::password_reset::Forgot {
+            email: self.email,
+            source,
+        }
+    }
+}
+
 #[derive(Serialize, ToSchema)]
 pub struct ForgotPasswordAnswer {
     message: &'static str,
+}
+
+impl ForgotPasswordAnswer {
+    const SENT: Self = Self {
+        message: "If this address has an account, a link and a code for a new password are on their way. Please check your inbox.",
+    };
 }
 
 #[derive(Deserialize, Validate, ToSchema)]

@@ -11,13 +11,13 @@ use super::dto::{ChallengeStatus, MfaMethod, SessionInfo, TokenResponse, User, a
 use super::error::{Error, refuses};
 use super::{Answer, App, Body, Caller, OptionalBody};
 use crate::flow;
+use crate::flow::session::Validator;
 use crate::http::input::{SecretText, Then, present};
 use crate::http::limits::Client;
 use crate::http::output::exposed;
+use crate::model::Secret;
 use crate::model::kinds::FactorKind;
-use crate::model::kinds::Scope;
 use crate::model::source::Source;
-use crate::model::{self, Refusal, Secret};
 use crate::outcome::{
     LoginResult, Person, SessionView, SignInChallenge, TokenFlaw, TokenJudgement,
 };
@@ -34,9 +34,7 @@ pub async fn login(
     body: Body<LoginRequest>,
 ) -> Answer<LoginAnswer> {
     let command = body.into_inner().command(source);
-    let logged_in = app
-        .call(async |ctx| flow::login::begin(ctx, command).await)
-        .await?;
+    let logged_in = app.run(flow::login::begin, command).await?;
     Ok(Json(logged_in.into()))
 }
 
@@ -52,46 +50,9 @@ pub async fn validate_token(
     app: App,
     Then(who, body): Then<KeyOrCaller<TokensValidate>, OptionalBody<ValidateTokenRequest>>,
 ) -> Answer<ValidateTokenAnswer> {
-    let token = body.into_inner().and_then(|body| body.token);
-    let judged = judge(&app, who, token.map(SecretText::into_secret)).await?;
-    Ok(Json(judged.into()))
-}
-
-/// With a key, validates the token in the body. Otherwise validates the bearer itself, and refuses
-/// a bad one.
-async fn judge(
-    app: &App,
-    who: KeyOrCaller<TokensValidate>,
-    token: Option<Secret<String>>,
-) -> model::Result<TokenJudgement> {
-    app.call(async |ctx| {
-        let caller = match (who, token) {
-            (KeyOrCaller::Key { .. }, Some(token)) => {
-                return flow::session::judge(ctx, token.expose()).await;
-            }
-            (
-                KeyOrCaller::Key {
-                    bearer: Some(bearer),
-                    ..
-                },
-                None,
-            ) => Box::new(flow::session::authenticate(ctx, bearer.expose()).await?),
-            (KeyOrCaller::Key { bearer: None, .. }, None) => {
-                return Err(Refusal::field("token", "Send the token to validate.").into());
-            }
-            (KeyOrCaller::Caller(_), Some(_)) => {
-                let scope = Scope::TokensValidate;
-                return Err(Refusal::InsufficientScope { scope }.into());
-            }
-            (KeyOrCaller::Caller(caller), None) => caller,
-        };
-        let (person, session) = flow::session::view(&caller);
-        Ok(TokenJudgement::Valid {
-            person: Box::new(person),
-            session,
-        })
-    })
-    .await
+    let body = body.into_inner().unwrap_or_default();
+    let judgement = app.run(flow::session::validate, body.command(who)).await?;
+    Ok(Json(judgement.into()))
 }
 
 refuses!(RefreshToken: WITH_BODY, Validation, TokenInvalid, TokenExpired);
@@ -221,13 +182,31 @@ pub struct RefreshTokenRequest {
     refresh_token: SecretText,
 }
 
-#[derive(Deserialize, Validate, ToSchema)]
+#[derive(Default, Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ValidateTokenRequest {
     #[serde(default, deserialize_with = "present")]
     #[validate(length(min = 1, max = 4096))]
     #[schema(value_type = Option<String>, min_length = 1, max_length = 4096, nullable = false)]
     token: Option<SecretText>,
+}
+
+impl ValidateTokenRequest {
+    fn command(self, who: KeyOrCaller<TokensValidate>) -> flow::session::Validate {
+        flow::session::Validate {
+            by: who.into(),
+            token: self.token.map(SecretText::into_secret),
+        }
+    }
+}
+
+impl From<KeyOrCaller<TokensValidate>> for Validator {
+    fn from(who: KeyOrCaller<TokensValidate>) -> Self {
+        match who {
+            KeyOrCaller::Key { bearer, .. } => Self::Key(bearer),
+            KeyOrCaller::Caller(caller) => Self::User(caller),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Serialize, ToSchema)]

@@ -36,11 +36,9 @@ pub async fn begin_step_up(
     Client(source): Client,
     Then(caller, body): Then<Caller, OptionalBody<StepUpRequest>>,
 ) -> Answer<StepUpResponse> {
-    let request = body.into_inner().unwrap_or_default();
-    let command = request.command(caller.into_inner(), source)?;
-    let begun = app
-        .call(async |ctx| flow::step_up::begin(ctx, command).await)
-        .await?;
+    let body = body.into_inner().unwrap_or_default();
+    let command = body.command(caller.into_inner(), source)?;
+    let begun = app.run(flow::step_up::begin, command).await?;
     Ok(Json(begun.into()))
 }
 
@@ -58,9 +56,7 @@ pub async fn verify_step_up(
     Then(caller, body): Then<Caller, Body<MfaVerifyRequest>>,
 ) -> Answer<StepUpCompleteResponse> {
     let command = body.into_inner().step_up(caller.into_inner(), source);
-    let lifted = app
-        .call(async |ctx| flow::step_up::verify(ctx, command).await)
-        .await?;
+    let lifted = app.run(flow::step_up::verify, command).await?;
     Ok(Json(lifted.into()))
 }
 
@@ -79,9 +75,7 @@ pub async fn verify_passkey_step_up(
     Then(caller, body): Then<Caller, Body<PasskeyVerifyRequest>>,
 ) -> Answer<StepUpCompleteResponse> {
     let command = body.into_inner().step_up(caller.into_inner(), source);
-    let lifted = app
-        .call(async |ctx| flow::step_up::verify(ctx, command).await)
-        .await?;
+    let lifted = app.run(flow::step_up::verify, command).await?;
     Ok(Json(lifted.into()))
 }
 

@@ -26,11 +26,8 @@ pub async fn list_users(
     app: App,
     Then(who, paging): Then<KeyOrCaller<UsersRead>, Query<Paging>>,
 ) -> Answer<ListUsersAnswer> {
-    let (who, paging) = (Lister::from(who), paging.into_inner());
-    let (limit, offset) = (paging.limit(), paging.offset());
-    let page = app
-        .call(async |ctx| flow::operator::list_users(ctx, who, limit, offset).await)
-        .await?;
+    let command = paging.into_inner().command(Lister::from(who));
+    let page = app.run(flow::operator::list_users, command).await?;
     Ok(Json(page.into()))
 }
 

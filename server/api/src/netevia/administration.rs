@@ -13,6 +13,7 @@ use crate::flow::channel;
 use crate::flow::methods::Change;
 use crate::http::input::Then;
 use crate::http::limits::Client;
+use crate::model::session;
 use crate::model::source::Source;
 
 refuses!(DisableMfaOfProfile: WITHOUT_BODY, Validation, TokenInvalid, TokenExpired, InsufficientUserAuthentication,
@@ -28,7 +29,10 @@ pub async fn disable_mfa_of_profile(
     Client(source): Client,
     Then(caller, number): Then<Caller, Path<ProfileId>>,
 ) -> Answer<DisableMfaOfProfileAnswer> {
-    disable(&app, source, caller, number).await
+    let profile = number.into_inner();
+    let command = profile.toggle(caller.into_inner(), source);
+    app.run(channel::turn_off_profile, command).await?;
+    Ok(Json(profile.into()))
 }
 
 refuses!(DisableMfaOfAuthorizedUser: WITHOUT_BODY, Validation, TokenInvalid, TokenExpired,
@@ -44,11 +48,14 @@ pub async fn disable_mfa_of_authorized_user(
     Client(source): Client,
     Then(caller, number): Then<Caller, Path<ProfileId>>,
 ) -> Answer<DisableMfaOfProfileAnswer> {
-    disable(&app, source, caller, number).await
+    let profile = number.into_inner();
+    let command = profile.toggle(caller.into_inner(), source);
+    app.run(channel::turn_off_profile, command).await?;
+    Ok(Json(profile.into()))
 }
 
 /// The number of a profile, starting at one.
-#[derive(Deserialize)]
+#[derive(Clone, Copy, Deserialize)]
 #[serde(try_from = "i32")]
 pub struct ProfileId(u32);
 
@@ -60,27 +67,14 @@ impl TryFrom<i32> for ProfileId {
     }
 }
 
-async fn disable(
-    app: &App,
-    source: Source,
-    caller: Caller,
-    number: Path<ProfileId>,
-) -> Answer<DisableMfaOfProfileAnswer> {
-    let ProfileId(profile_id) = number.into_inner();
-    let command = Change {
-        caller: caller.into_inner(),
-        target: Target::Number(i64::from(profile_id)),
-        source,
-    };
-    app.call(async |ctx| channel::turn_off_profile(ctx, command).await)
-        .await?;
-    Ok(Json(DisableMfaOfProfileAnswer {
-        status: Disabled::Disabled,
-        success: true,
-        profile_id,
-        mfa_enabled: false,
-        message: "Multi-factor authentication is off for this profile.",
-    }))
+impl ProfileId {
+    fn toggle(self, caller: session::Caller, source: Source) -> Change {
+        Change {
+            caller,
+            target: Target::Number(i64::from(self.0)),
+            source,
+        }
+    }
 }
 
 #[derive(Serialize, ToSchema)]
@@ -93,4 +87,16 @@ pub struct DisableMfaOfProfileAnswer {
     profile_id: u32,
     mfa_enabled: bool,
     message: &'static str,
+}
+
+impl From<ProfileId> for DisableMfaOfProfileAnswer {
+    fn from(ProfileId(profile_id): ProfileId) -> Self {
+        Self {
+            status: Disabled::Disabled,
+            success: true,
+            profile_id,
+            mfa_enabled: false,
+            message: "Multi-factor authentication is off for this profile.",
+        }
+    }
 }

@@ -9,7 +9,6 @@ use validator::Validate;
 use super::dto::{MfaRequired, SignInMethod, Success, TokenType};
 use super::error::refuses;
 use super::{Answer, App, Body};
-use crate::app::Ctx;
 use crate::flow;
 use crate::flow::login::{self, SecondStepSupport};
 use crate::http::input::{SecretText, present};
@@ -17,7 +16,7 @@ use crate::http::limits::Client;
 use crate::http::output::exposed;
 use crate::model::kinds::FactorKind;
 use crate::model::source::Source;
-use crate::model::{self, Refusal, Secret};
+use crate::model::{Refusal, Secret};
 use crate::outcome::{self, LoginResult, SessionTokens};
 
 /// The methods that a second step can use in this API.
@@ -42,9 +41,7 @@ pub async fn authenticate(
     body: Body<AuthRequest>,
 ) -> Answer<AuthResponse> {
     let command = body.into_inner().command(source)?;
-    let logged_in = app
-        .call(async |ctx| login::begin(ctx, command).await)
-        .await?;
+    let logged_in = app.run(login::begin, command).await?;
     Ok(Json(logged_in.into()))
 }
 
@@ -61,29 +58,8 @@ pub async fn complete_authentication(
     body: Body<CompleteAuthRequest>,
 ) -> Answer<AuthSuccessResponse> {
     let command = body.into_inner().command(source)?;
-    let signed_in = app.call(async |ctx| finish(ctx, command).await).await?;
+    let signed_in = app.run(login::verify, command).await?;
     Ok(Json(signed_in.into()))
-}
-
-/// Finishes a sign-in. If nothing is demanded any more, no method can finish it.
-pub async fn finish(ctx: &Ctx, command: login::Verify) -> model::Result<SessionTokens> {
-    login::verify(ctx, command)
-        .await
-        .map_err(|error| match error {
-            model::Error::Refused(Refusal::MfaNotEnabled) => Refusal::MfaMethodNotEnabled.into(),
-            error => error,
-        })
-}
-
-/// Makes the command that finishes a sign-in.
-pub fn verify(mfa_token: Secret<String>, code: Secret<String>, source: Source) -> login::Verify {
-    login::Verify {
-        mfa_token,
-        answer: flow::Answer::typed(&code),
-        method: None,
-        scratch: false,
-        source,
-    }
 }
 
 /// A sign-in name in one of three fields, and the password.
@@ -146,11 +122,13 @@ impl CompleteAuthRequest {
     fn command(self, source: Source) -> Result<login::Verify, Refusal> {
         let missing = || Refusal::field("code", "Send the code, as code or as token.");
         let code = self.code.or(self.token).ok_or_else(missing)?;
-        Ok(verify(
-            self.mfa_token.into_secret(),
-            code.into_secret(),
+        Ok(login::Verify {
+            mfa_token: self.mfa_token.into_secret(),
+            answer: flow::Answer::typed(&code.into_secret()),
+            method: None,
+            scratch: false,
             source,
-        ))
+        })
     }
 }
 

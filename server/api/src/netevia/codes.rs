@@ -6,21 +6,16 @@ use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 use validator::Validate;
 
-use super::auth::{finish, verify};
 use super::dto::{MfaMethod, Success, Verified};
 use super::error::refuses;
 use super::{Answer, App, Body, MaybeCaller};
-use crate::app::Ctx;
-use crate::flow::setup::By;
-use crate::flow::{self, action, resend, setup};
+use crate::flow::verification::{self, Subject, Verification};
 use crate::http::input::{SecretText, Then, present};
 use crate::http::limits::Client;
 use crate::http::output::exposed_if;
-use crate::model::kinds::Purpose;
 use crate::model::session::Caller;
 use crate::model::source::Source;
-use crate::model::{Error, Refusal, Result, Secret};
-use crate::outcome::{FactorChange, SessionTokens};
+use crate::model::{Refusal, Secret};
 
 refuses!(SendVerificationCode: WITH_BODY, Validation, MfaTokenInvalid, MfaTokenExpired, MfaWrongPurpose,
     ResendOnlyForEmail, MfaMethodUnavailable, TokenInvalid, TokenExpired, UserNotFound, TooManyMfaAttempts,
@@ -35,49 +30,9 @@ pub async fn send_verification_code(
     Client(source): Client,
     Then(caller, body): Then<MaybeCaller, Body<SendCodeRequest>>,
 ) -> Answer<SendCodeResponse> {
-    let (caller, body) = (caller.into_inner(), body.into_inner());
-    app.call(async |ctx| send(ctx, caller, body, source).await)
-        .await?;
-    Ok(Json(SendCodeResponse {
-        status: Success::Success,
-        message: "Verification code sent successfully.",
-    }))
-}
-
-async fn send(
-    ctx: &Ctx,
-    caller: Option<Caller>,
-    body: SendCodeRequest,
-    source: Source,
-) -> Result<()> {
-    match Subject::of(body.short_message_type, body.mfa_token)? {
-        Subject::SignIn(mfa_token) => again(ctx, mfa_token, Purpose::Login, source).await,
-        Subject::Channel(mfa_token) => again(ctx, mfa_token, Purpose::Setup, source).await,
-        Subject::Action(action) => {
-            let caller = caller.ok_or(Refusal::TokenInvalid { sent: false })?;
-            let command = action::Send {
-                caller,
-                action,
-                source,
-            };
-            action::send(ctx, command).await
-        }
-    }
-}
-
-async fn again(
-    ctx: &Ctx,
-    mfa_token: Secret<String>,
-    purpose: Purpose,
-    source: Source,
-) -> Result<()> {
-    let command = resend::Resend {
-        mfa_token,
-        method: None,
-        source,
-    };
-    resend::resend_for(ctx, command, Some(purpose)).await?;
-    Ok(())
+    let command = body.into_inner().command(caller.into_inner(), source)?;
+    app.run(verification::send, command).await?;
+    Ok(Json(SendCodeResponse::SENT))
 }
 
 refuses!(CheckVerificationCode: WITH_BODY, Validation, MfaTokenInvalid, MfaTokenExpired, MfaWrongPurpose,
@@ -93,60 +48,9 @@ pub async fn check_verification_code(
     Client(source): Client,
     Then(caller, body): Then<MaybeCaller, Body<CheckCodeRequest>>,
 ) -> Answer<CheckCodeResponse> {
-    let (caller, body) = (caller.into_inner(), body.into_inner());
-    let result = app
-        .call(async |ctx| check(ctx, caller, body, source).await)
-        .await?;
-    Ok(Json(result.into()))
-}
-
-/// The result of a right code.
-enum CodeResult {
-    SignedIn(Box<SessionTokens>),
-    TurnedOn(FactorChange),
-    Confirmed,
-}
-
-async fn check(
-    ctx: &Ctx,
-    caller: Option<Caller>,
-    body: CheckCodeRequest,
-    source: Source,
-) -> Result<CodeResult> {
-    let code = body.code;
-    match Subject::of(body.short_message_type, body.mfa_token)? {
-        Subject::SignIn(mfa_token) => {
-            let signed_in = finish(ctx, verify(mfa_token, code.into_secret(), source)).await?;
-            Ok(CodeResult::SignedIn(Box::new(signed_in)))
-        }
-        Subject::Channel(mfa_token) => {
-            let command = setup::Verify {
-                by: By::Token(mfa_token),
-                answer: flow::Answer::typed(&code.into_secret()),
-                scratch: false,
-                caller,
-                source,
-            };
-            let changed = setup::verify(ctx, command).await;
-            changed
-                .map(CodeResult::TurnedOn)
-                .map_err(|error| match error {
-                    // An administrator began the set-up for another user than the caller.
-                    Error::Refused(Refusal::Forbidden) => Refusal::MfaTokenInvalid.into(),
-                    error => error,
-                })
-        }
-        Subject::Action(action) => {
-            let command = action::Check {
-                caller: caller.ok_or(Refusal::TokenInvalid { sent: false })?,
-                action,
-                code: code.into_secret(),
-                source,
-            };
-            action::check(ctx, command).await?;
-            Ok(CodeResult::Confirmed)
-        }
-    }
+    let command = body.into_inner().command(caller.into_inner(), source)?;
+    let verification = app.run(verification::check, command).await?;
+    Ok(Json(verification.into()))
 }
 
 /// What a code is for, spelled as on the vendor's page.
@@ -196,7 +100,7 @@ impl ShortMessageType {
 
 /// Accepts any case, with or without underscores: the vendor's page mixes them.
 impl<'de> Deserialize<'de> for ShortMessageType {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let plain = |text: &str| text.replace('_', "").to_ascii_lowercase();
         let word = plain(&String::deserialize(deserializer)?);
         let known = Self::ALL
@@ -206,29 +110,16 @@ impl<'de> Deserialize<'de> for ShortMessageType {
     }
 }
 
-/// What a request is about.
-enum Subject {
-    /// An unfinished sign-in.
-    SignIn(Secret<String>),
-    /// A method that is being set up.
-    Channel(Secret<String>),
-    /// An action of the bearer.
-    Action(&'static str),
-}
-
-impl Subject {
-    fn of(kind: ShortMessageType, mfa_token: Option<SecretText>) -> Result<Self> {
-        const FOREIGN: &str = "Send this only with AttemptLogin or ContactInfoUpdateRequest.";
-        const MISSING: &str = "Send the mfaToken of the sign-in.";
-        match (kind, mfa_token.map(SecretText::into_secret)) {
-            (ShortMessageType::AttemptLogin, Some(token)) => Ok(Self::SignIn(token)),
-            (ShortMessageType::AttemptLogin, None) => {
-                Err(Refusal::field("mfaToken", MISSING).into())
-            }
-            (ShortMessageType::ContactInfoUpdateRequest, Some(token)) => Ok(Self::Channel(token)),
-            (_action, Some(_)) => Err(Refusal::field("mfaToken", FOREIGN).into()),
-            (action, None) => Ok(Self::Action(action.as_str())),
-        }
+/// Returns what a request is about.
+fn subject(kind: ShortMessageType, mfa_token: Option<SecretText>) -> Result<Subject, Refusal> {
+    const FOREIGN: &str = "Send this only with AttemptLogin or ContactInfoUpdateRequest.";
+    const MISSING: &str = "Send the mfaToken of the sign-in.";
+    match (kind, mfa_token.map(SecretText::into_secret)) {
+        (ShortMessageType::AttemptLogin, Some(token)) => Ok(Subject::SignIn(token)),
+        (ShortMessageType::AttemptLogin, None) => Err(Refusal::field("mfaToken", MISSING)),
+        (ShortMessageType::ContactInfoUpdateRequest, Some(token)) => Ok(Subject::Method(token)),
+        (_action, Some(_)) => Err(Refusal::field("mfaToken", FOREIGN)),
+        (action, None) => Ok(Subject::Action(action.as_str())),
     }
 }
 
@@ -240,6 +131,20 @@ pub struct SendCodeRequest {
     #[validate(length(min = 1, max = 200))]
     #[schema(value_type = String, required = false, min_length = 1, max_length = 200)]
     mfa_token: Option<SecretText>,
+}
+
+impl SendCodeRequest {
+    fn command(
+        self,
+        caller: Option<Caller>,
+        source: Source,
+    ) -> Result<verification::Send, Refusal> {
+        Ok(verification::Send {
+            subject: subject(self.short_message_type, self.mfa_token)?,
+            caller,
+            source,
+        })
+    }
 }
 
 #[derive(Deserialize, Validate, ToSchema)]
@@ -255,11 +160,33 @@ pub struct CheckCodeRequest {
     mfa_token: Option<SecretText>,
 }
 
+impl CheckCodeRequest {
+    fn command(
+        self,
+        caller: Option<Caller>,
+        source: Source,
+    ) -> Result<verification::Check, Refusal> {
+        Ok(verification::Check {
+            subject: subject(self.short_message_type, self.mfa_token)?,
+            code: self.code.into_secret(),
+            caller,
+            source,
+        })
+    }
+}
+
 #[derive(Serialize, ToSchema)]
 pub struct SendCodeResponse {
     #[schema(inline)]
     status: Success,
     message: &'static str,
+}
+
+impl SendCodeResponse {
+    const SENT: Self = Self {
+        status: Success::Success,
+        message: "Verification code sent successfully.",
+    };
 }
 
 #[derive(Serialize, ToSchema)]
@@ -288,8 +215,8 @@ pub struct CheckCodeResponse {
     recovery_codes_remaining: Option<u32>,
 }
 
-impl From<CodeResult> for CheckCodeResponse {
-    fn from(result: CodeResult) -> Self {
+impl From<Verification> for CheckCodeResponse {
+    fn from(verification: Verification) -> Self {
         let verified = Self {
             status: Verified::Verified,
             message: "Verification successful.",
@@ -300,20 +227,20 @@ impl From<CodeResult> for CheckCodeResponse {
             expires_in: None,
             recovery_codes_remaining: None,
         };
-        match result {
-            CodeResult::SignedIn(signed_in) => Self {
+        match verification {
+            Verification::SignIn(signed_in) => Self {
                 token: Some(signed_in.access_token),
                 refresh_token: Some(signed_in.refresh_token),
                 expires_in: Some(signed_in.expires_in),
                 recovery_codes_remaining: signed_in.recovery_codes_remaining,
                 ..verified
             },
-            CodeResult::TurnedOn(changed) => Self {
+            Verification::Method(changed) => Self {
                 mfa_enabled: Some(true),
                 mfa_method: MfaMethod::of(changed.method),
                 ..verified
             },
-            CodeResult::Confirmed => verified,
+            Verification::Action => verified,
         }
     }
 }

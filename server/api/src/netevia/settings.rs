@@ -9,7 +9,6 @@ use validator::Validate;
 use super::dto::{Disabled, Enabled, Method, MfaMethod, Pending};
 use super::error::refuses;
 use super::{Answer, App, Caller, OptionalBody};
-use crate::flow::Target;
 use crate::flow::channel::{self, TurnOn, TurnOnResult};
 use crate::flow::methods::{self, Change, Which};
 use crate::http::input::{Then, present};
@@ -34,9 +33,7 @@ pub async fn enable_mfa_sign_in(
 ) -> Answer<EnableMfaSignInAnswer> {
     let body = body.into_inner().unwrap_or_default();
     let command = body.command(caller.into_inner(), source)?;
-    let turned_on = app
-        .call(async |ctx| channel::turn_on(ctx, command).await)
-        .await?;
+    let turned_on = app.run(channel::turn_on, command).await?;
     Ok(Json(EnableMfaSignInAnswer::of(turned_on)?))
 }
 
@@ -51,19 +48,10 @@ pub async fn disable_mfa_sign_in(
     Client(source): Client,
     caller: Caller,
 ) -> Answer<DisableMfaSignInAnswer> {
-    let command = Change {
-        caller: caller.into_inner(),
-        target: Target::Own,
-        source,
-    };
+    let command = Change::own(caller.into_inner(), source);
     app.call(async |ctx| methods::pause(ctx, command, Which::All).await)
         .await?;
-    Ok(Json(DisableMfaSignInAnswer {
-        status: Disabled::Disabled,
-        success: true,
-        mfa_enabled: false,
-        message: "Multi-factor authentication is off. Signing in asks for the password alone.",
-    }))
+    Ok(Json(DisableMfaSignInAnswer::OFF))
 }
 
 /// The method and its channel. For missing fields, the user's defaults apply.
@@ -218,4 +206,13 @@ pub struct DisableMfaSignInAnswer {
     success: bool,
     mfa_enabled: bool,
     message: &'static str,
+}
+
+impl DisableMfaSignInAnswer {
+    const OFF: Self = Self {
+        status: Disabled::Disabled,
+        success: true,
+        mfa_enabled: false,
+        message: "Multi-factor authentication is off. Signing in asks for the password alone.",
+    };
 }

@@ -11,12 +11,12 @@ use validator::Validate;
 use super::dto::Number;
 use super::error::{Error, refuses};
 use super::{Answer, App, Body, Caller, OptionalBody, Utf8Json};
-use crate::flow::authenticator;
-use crate::http::input::{SecretText, Then};
+use crate::flow::authenticator::{self, Accept, Enable, NewAuthenticator};
+use crate::http::input::{SecretText, Then, Then3};
 use crate::http::limits::Client;
 use crate::http::output::{exposed, exposed_all};
-use crate::model::Secret;
 use crate::model::source::Source;
+use crate::model::{Secret, session};
 
 refuses!(EnableMfa: WITH_BODY, Validation, MfaAlreadyEnabled, TokenInvalid, TokenExpired,
     InsufficientUserAuthentication, Forbidden, UserNotFound, TooManyRequests);
@@ -29,38 +29,12 @@ refuses!(EnableMfa: WITH_BODY, Validation, MfaAlreadyEnabled, TokenInvalid, Toke
 pub async fn enable_mfa(
     app: App,
     Client(source): Client,
-    what: Then<Caller, Then<Number, OptionalBody<EnableMfaRequest>>>,
+    Then3(caller, number, body): Then3<Caller, Number, OptionalBody<EnableMfaRequest>>,
 ) -> Answer<EnableMfaAnswer> {
-    let answer = enable(&app, source, what).await?;
-    Ok(Utf8Json(answer))
-}
-
-/// Does the work for both versions, as do its neighbours below.
-pub(super) async fn enable(
-    app: &App,
-    source: Source,
-    Then(caller, Then(Number(number), body)): Then<
-        Caller,
-        Then<Number, OptionalBody<EnableMfaRequest>>,
-    >,
-) -> Result<EnableMfaAnswer, Error> {
-    let recreate = body.into_inner().is_some_and(|body| body.recreate.0);
-    let command = authenticator::Enable {
-        caller: caller.into_inner(),
-        number,
-        recreate,
-        source,
-    };
-    let enabled = app
-        .call(async |ctx| authenticator::enable(ctx, command).await)
-        .await?;
-    Ok(EnableMfaAnswer {
-        user_id: number,
-        qr_string: enabled.otpauth_url,
-        secret_key: enabled.secret,
-        scratch_codes: enabled.codes,
-        token: enabled.mfa_token,
-    })
+    let body = body.into_inner().unwrap_or_default();
+    let command = body.command(caller.into_inner(), number, source);
+    let enabled = app.run(authenticator::enable, command).await?;
+    Ok(Utf8Json(EnableMfaAnswer::new(number, enabled)))
 }
 
 refuses!(AcceptMfa: WITH_BODY, Validation, MfaTokenInvalid, MfaTokenExpired, MfaWrongPurpose, InvalidMfaCode,
@@ -74,27 +48,12 @@ refuses!(AcceptMfa: WITH_BODY, Validation, MfaTokenInvalid, MfaTokenExpired, Mfa
 pub async fn accept_mfa(
     app: App,
     Client(source): Client,
-    what: Then<Caller, Then<Number, Body<AcceptMfaRequest>>>,
+    Then3(caller, number, body): Then3<Caller, Number, Body<AcceptMfaRequest>>,
 ) -> Result<HttpResponse, Error> {
-    accept(&app, source, what).await?;
-    Ok(HttpResponse::Ok().finish())
-}
-
-pub(super) async fn accept(
-    app: &App,
-    source: Source,
-    Then(caller, Then(Number(number), body)): Then<Caller, Then<Number, Body<AcceptMfaRequest>>>,
-) -> Result<(), Error> {
     let body = body.into_inner();
-    let command = authenticator::Accept {
-        caller: caller.into_inner(),
-        number,
-        code: body.code.into_secret(),
-        token: body.token.into_secret(),
-        source,
-    };
-    let done = app.call(async |ctx| authenticator::accept(ctx, command).await);
-    Ok(done.await?)
+    let command = body.command(caller.into_inner(), number, source);
+    app.run(authenticator::accept, command).await?;
+    Ok(HttpResponse::Ok().finish())
 }
 
 refuses!(DisableMfa: WITHOUT_BODY, Validation, TokenInvalid, TokenExpired, InsufficientUserAuthentication,
@@ -107,28 +66,31 @@ refuses!(DisableMfa: WITHOUT_BODY, Validation, TokenInvalid, TokenExpired, Insuf
 pub async fn disable_mfa(
     app: App,
     Client(source): Client,
-    Then(caller, number): Then<Caller, Number>,
+    Then(caller, Number(number)): Then<Caller, Number>,
 ) -> Result<HttpResponse, Error> {
-    disable(&app, source, caller, number).await?;
+    let caller = caller.into_inner();
+    app.call(async |ctx| authenticator::disable(ctx, caller, number, source).await)
+        .await?;
     Ok(HttpResponse::Ok().finish())
 }
 
-pub(super) async fn disable(
-    app: &App,
-    source: Source,
-    caller: Caller,
-    Number(number): Number,
-) -> Result<(), Error> {
-    let caller = caller.into_inner();
-    let done = app.call(async |ctx| authenticator::disable(ctx, caller, number, source).await);
-    Ok(done.await?)
-}
-
-#[derive(Deserialize, Validate, ToSchema)]
+#[derive(Default, Deserialize, Validate, ToSchema)]
 pub struct EnableMfaRequest {
     #[serde(default)]
     #[schema(value_type = Option<bool>, default = false, nullable = false)]
     recreate: Flag,
+}
+
+impl EnableMfaRequest {
+    /// Makes the command that begins the set-up for the user with this number.
+    pub fn command(self, caller: session::Caller, number: Number, source: Source) -> Enable {
+        Enable {
+            caller,
+            number: number.0,
+            recreate: self.recreate.0,
+            source,
+        }
+    }
 }
 
 /// A boolean, also accepted as a string, as later samples of the vendor have it.
@@ -173,6 +135,19 @@ pub struct AcceptMfaRequest {
     token: SecretText,
 }
 
+impl AcceptMfaRequest {
+    /// Makes the command that proves the authenticator of the user with this number.
+    pub fn command(self, caller: session::Caller, number: Number, source: Source) -> Accept {
+        Accept {
+            caller,
+            number: number.0,
+            code: self.code.into_secret(),
+            token: self.token.into_secret(),
+            source,
+        }
+    }
+}
+
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct EnableMfaAnswer {
@@ -189,6 +164,19 @@ pub struct EnableMfaAnswer {
     #[serde(serialize_with = "exposed")]
     #[schema(value_type = String)]
     token: Secret<String>,
+}
+
+impl EnableMfaAnswer {
+    /// Makes the answer about the user with this number.
+    pub fn new(Number(user_id): Number, enabled: NewAuthenticator) -> Self {
+        Self {
+            user_id,
+            qr_string: enabled.otpauth_url,
+            secret_key: enabled.secret,
+            scratch_codes: enabled.codes,
+            token: enabled.mfa_token,
+        }
+    }
 }
 
 /// The same answer in the form of v8.1.

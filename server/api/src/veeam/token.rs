@@ -9,13 +9,15 @@ use validator::Validate;
 use super::dto::{PortalRole, UserType};
 use super::error::{Error, refuses};
 use super::{App, Caller, Form, Query, Utf8Json};
-use crate::flow::login::SecondStepSupport;
+use crate::flow::grant::{self, Grant};
+use crate::flow::login::{self, SecondStepSupport};
 use crate::flow::{self, Answer};
 use crate::http::input::{SecretText, Then};
 use crate::http::limits::Client;
 use crate::http::output::exposed_if;
 use crate::model::kinds::{AnswerKind, FactorKind};
-use crate::model::{Refusal, Secret, Time};
+use crate::model::source::Source;
+use crate::model::{Refusal, Secret};
 use crate::outcome::{LoginResult, Person, SessionTokens, SignInChallenge};
 
 /// The value of `.issued` and `.expires` if there is no token.
@@ -45,36 +47,9 @@ pub async fn request_token(
     Client(source): Client,
     form: Form<TokenRequest>,
 ) -> super::Answer<TokenResponse> {
-    let grant = form.into_inner().grant()?;
-    let logged_in = app
-        .call(async |ctx| match grant {
-            Grant::Password { name, password } => {
-                let command = flow::login::Begin {
-                    name,
-                    password,
-                    carries: CARRIES,
-                    source,
-                };
-                flow::login::begin(ctx, command).await
-            }
-            Grant::Mfa { mfa_token, code } => {
-                let command = flow::login::Verify {
-                    mfa_token,
-                    answer: Answer::typed(&code),
-                    method: None,
-                    scratch: true,
-                    source,
-                };
-                let signed_in = flow::login::verify(ctx, command).await?;
-                Ok(LoginResult::Session(Box::new(signed_in)))
-            }
-            Grant::Refresh(token) => {
-                let signed_in = flow::session::refresh(ctx, token, source).await?;
-                Ok(LoginResult::Session(Box::new(signed_in)))
-            }
-        })
-        .await?;
-    Ok(Utf8Json(TokenResponse::new(logged_in, app.ctx().now())))
+    let grant = form.into_inner().grant(source)?;
+    let logged_in = app.run(grant::accept, grant).await?;
+    Ok(Utf8Json(logged_in.into()))
 }
 
 refuses!(Logout: WITHOUT_BODY, Validation, TokenInvalid, TokenExpired);
@@ -128,34 +103,26 @@ pub struct TokenRequest {
     mfa_code: Option<SecretText>,
 }
 
-/// The kind of request.
-enum Grant {
-    Password {
-        name: String,
-        password: Secret<String>,
-    },
-    Mfa {
-        mfa_token: Secret<String>,
-        code: Secret<String>,
-    },
-    Refresh(Secret<String>),
-}
-
 impl TokenRequest {
-    fn grant(self) -> Result<Grant, Refusal> {
+    fn grant(self, source: Source) -> Result<Grant, Refusal> {
         let named = self.grant_type.unwrap_or_default().to_lowercase();
         match named.as_str() {
-            "" | "password" => Ok(Grant::Password {
+            "" | "password" => Ok(Grant::Password(login::Begin {
                 name: required("username", self.username)?,
                 password: required("password", self.password)?.into_secret(),
-            }),
-            "mfa" => Ok(Grant::Mfa {
+                carries: CARRIES,
+                source,
+            })),
+            "mfa" => Ok(Grant::SecondStep(login::Verify {
                 mfa_token: required("mfa_token", self.mfa_token)?.into_secret(),
-                code: required("mfa_code", self.mfa_code)?.into_secret(),
-            }),
+                answer: Answer::typed(&required("mfa_code", self.mfa_code)?.into_secret()),
+                method: None,
+                scratch: true,
+                source,
+            })),
             "refresh_token" => {
-                let token = required("refresh_token", self.refresh_token)?;
-                Ok(Grant::Refresh(token.into_secret()))
+                let token = required("refresh_token", self.refresh_token)?.into_secret();
+                Ok(Grant::Refresh { token, source })
             }
             _unknown => Err(Refusal::field(
                 "grant_type",
@@ -219,22 +186,24 @@ pub struct TokenResponse {
     recovery_codes_remaining: Option<u32>,
 }
 
-impl TokenResponse {
-    fn new(logged_in: LoginResult, now: Time) -> Self {
+impl From<LoginResult> for TokenResponse {
+    fn from(logged_in: LoginResult) -> Self {
         match logged_in {
-            LoginResult::Session(signed_in) => Self::session(*signed_in, now),
+            LoginResult::Session(signed_in) => Self::session(*signed_in),
             LoginResult::Challenge(asked) => Self::challenge(*asked),
         }
     }
+}
 
-    fn session(signed_in: SessionTokens, now: Time) -> Self {
-        let expires = now.plus_seconds(i64::from(signed_in.expires_in));
+impl TokenResponse {
+    fn session(signed_in: SessionTokens) -> Self {
+        let lifetime = i64::from(signed_in.expires_in);
         Self {
             access_token: Some(signed_in.access_token),
             refresh_token: Some(signed_in.refresh_token),
             expires_in: signed_in.expires_in,
-            issued: now.to_string(),
-            expires: expires.to_string(),
+            issued: signed_in.issued_at.to_string(),
+            expires: signed_in.issued_at.plus_seconds(lifetime).to_string(),
             recovery_codes_remaining: signed_in.recovery_codes_remaining,
             ..Self::tokenless(signed_in.person)
         }

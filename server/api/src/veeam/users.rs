@@ -9,10 +9,11 @@ use super::dto::{Links, Number, Place, User};
 use super::error::{Error, refuses};
 use super::{Answer, App, Body, Caller, Query, Utf8Json};
 use crate::flow::accounts;
-use crate::http::input::{SecretText, Then, name};
+use crate::http::input::{SecretText, Then, Then3, name};
 use crate::http::limits::Client;
 use crate::model::session;
 use crate::model::source::Source;
+use crate::outcome::{Account, Page};
 
 /// Entries on a page if the request does not say, as in the documented example.
 const PAGE: i64 = 30;
@@ -30,31 +31,10 @@ pub async fn list_users(
     place: Place,
     Then(caller, filter): Then<Caller, Query<UserFilter>>,
 ) -> Answer<UserList> {
-    let list = list(&app, &place, caller, filter).await?;
-    Ok(Utf8Json(list))
-}
-
-/// Does the work for both versions, as do its neighbours below.
-pub(super) async fn list(
-    app: &App,
-    place: &Place,
-    caller: Caller,
-    filter: Query<UserFilter>,
-) -> Result<UserList, Error> {
     let command = filter.into_inner().command(caller.into_inner());
-    let (limit, offset) = (command.limit, command.offset);
-    let page = app
-        .call(async |ctx| accounts::list(ctx, command).await)
-        .await?;
-    let count = |number: i64| u32::try_from(number).unwrap_or(u32::MAX);
-    let accounts = page.items.into_iter();
-    Ok(UserList {
-        offset: count(offset),
-        limit: count(limit),
-        total_count: count(page.total),
-        results: accounts.map(|one| User::new(one, place)).collect(),
-        links: Links::to(place, ""),
-    })
+    let part = (command.limit, command.offset);
+    let page = app.run(accounts::list, command).await?;
+    Ok(Utf8Json(UserList::new(page, part, &place)))
 }
 
 refuses!(AddUser: WITH_BODY, Validation, NameTaken, TokenInvalid, TokenExpired,
@@ -70,22 +50,9 @@ pub async fn add_user(
     Client(source): Client,
     Then(caller, body): Then<Caller, Body<AddUserRequest>>,
 ) -> Answer<User> {
-    let user = add(&app, &place, source, caller, body).await?;
-    Ok(Utf8Json(user))
-}
-
-pub(super) async fn add(
-    app: &App,
-    place: &Place,
-    source: Source,
-    caller: Caller,
-    body: Body<AddUserRequest>,
-) -> Result<User, Error> {
     let command = body.into_inner().command(caller.into_inner(), source);
-    let account = app
-        .call(async |ctx| accounts::add(ctx, command).await)
-        .await?;
-    Ok(User::new(account, place))
+    let account = app.run(accounts::add, command).await?;
+    Ok(Utf8Json(User::new(account, &place)))
 }
 
 refuses!(GetUser: WITHOUT_BODY, Validation, TokenInvalid, TokenExpired, Forbidden, UserNotFound);
@@ -97,23 +64,13 @@ refuses!(GetUser: WITHOUT_BODY, Validation, TokenInvalid, TokenExpired, Forbidde
 pub async fn get_user(
     app: App,
     place: Place,
-    Then(caller, number): Then<Caller, Number>,
+    Then(caller, Number(number)): Then<Caller, Number>,
 ) -> Answer<User> {
-    let user = get(&app, &place, caller, number).await?;
-    Ok(Utf8Json(user))
-}
-
-pub(super) async fn get(
-    app: &App,
-    place: &Place,
-    caller: Caller,
-    Number(number): Number,
-) -> Result<User, Error> {
     let caller = caller.into_inner();
     let account = app
         .call(async |ctx| accounts::get(ctx, caller, number).await)
         .await?;
-    Ok(User::new(account, place))
+    Ok(Utf8Json(User::new(account, &place)))
 }
 
 refuses!(UpdateUser: WITH_BODY, Validation, TokenInvalid, TokenExpired, InsufficientUserAuthentication,
@@ -128,25 +85,12 @@ pub async fn update_user(
     app: App,
     place: Place,
     Client(source): Client,
-    change: Then<Caller, Then<Number, Body<UpdateUserRequest>>>,
+    Then3(caller, number, body): Then3<Caller, Number, Body<UpdateUserRequest>>,
 ) -> Answer<User> {
-    let user = update(&app, &place, source, change).await?;
-    Ok(Utf8Json(user))
-}
-
-pub(super) async fn update(
-    app: &App,
-    place: &Place,
-    source: Source,
-    Then(caller, Then(Number(number), body)): Then<Caller, Then<Number, Body<UpdateUserRequest>>>,
-) -> Result<User, Error> {
-    let command = body
-        .into_inner()
-        .command(caller.into_inner(), number, source);
-    let account = app
-        .call(async |ctx| accounts::update(ctx, command).await)
-        .await?;
-    Ok(User::new(account, place))
+    let body = body.into_inner();
+    let command = body.command(caller.into_inner(), number, source);
+    let account = app.run(accounts::update, command).await?;
+    Ok(Utf8Json(User::new(account, &place)))
 }
 
 refuses!(DeleteUser: WITHOUT_BODY, Validation, TokenInvalid, TokenExpired, InsufficientUserAuthentication,
@@ -159,21 +103,12 @@ refuses!(DeleteUser: WITHOUT_BODY, Validation, TokenInvalid, TokenExpired, Insuf
 pub async fn delete_user(
     app: App,
     Client(source): Client,
-    Then(caller, number): Then<Caller, Number>,
+    Then(caller, Number(number)): Then<Caller, Number>,
 ) -> Result<HttpResponse, Error> {
-    delete(&app, source, caller, number).await?;
-    Ok(HttpResponse::Ok().finish())
-}
-
-pub(super) async fn delete(
-    app: &App,
-    source: Source,
-    caller: Caller,
-    Number(number): Number,
-) -> Result<(), Error> {
     let caller = caller.into_inner();
-    let done = app.call(async |ctx| accounts::delete(ctx, caller, number, source).await);
-    Ok(done.await?)
+    app.call(async |ctx| accounts::delete(ctx, caller, number, source).await)
+        .await?;
+    Ok(HttpResponse::Ok().finish())
 }
 
 /// Which users, and which part of the list. In bodies, this API ignores unknown fields. An ignored
@@ -197,7 +132,8 @@ pub struct UserFilter {
 }
 
 impl UserFilter {
-    fn command(self, caller: session::Caller) -> accounts::List {
+    /// Makes the command.
+    pub fn command(self, caller: session::Caller) -> accounts::List {
         accounts::List {
             caller,
             name: self.name_filter,
@@ -221,6 +157,21 @@ pub struct UserList {
     pub(super) links: Links,
 }
 
+impl UserList {
+    /// Makes the answer from a page of accounts, and its limit and offset.
+    pub fn new(page: Page<Account>, (limit, offset): (i64, i64), place: &Place) -> Self {
+        let count = |number: i64| u32::try_from(number).unwrap_or(u32::MAX);
+        let accounts = page.items.into_iter();
+        Self {
+            offset: count(offset),
+            limit: count(limit),
+            total_count: count(page.total),
+            results: accounts.map(|one| User::new(one, place)).collect(),
+            links: Links::to(place, ""),
+        }
+    }
+}
+
 #[derive(Deserialize, Validate, ToSchema)]
 pub struct AddUserRequest {
     #[validate(length(min = 1, max = 254), custom(function = "name"))]
@@ -234,7 +185,8 @@ pub struct AddUserRequest {
 }
 
 impl AddUserRequest {
-    fn command(self, caller: session::Caller, source: Source) -> accounts::Add {
+    /// Makes the command.
+    pub fn command(self, caller: session::Caller, source: Source) -> accounts::Add {
         accounts::Add {
             caller,
             name: self.name,
@@ -255,10 +207,16 @@ pub struct UpdateUserRequest {
 }
 
 impl UpdateUserRequest {
-    fn command(self, caller: session::Caller, number: i64, source: Source) -> accounts::Update {
+    /// Makes the command for the user with this number.
+    pub fn command(
+        self,
+        caller: session::Caller,
+        number: Number,
+        source: Source,
+    ) -> accounts::Update {
         accounts::Update {
             caller,
-            number,
+            number: number.0,
             description: self.description,
             password: self.password.map(SecretText::into_secret),
             source,

@@ -6,12 +6,13 @@ use actix_web::{HttpRequest, HttpResponse, Responder, delete, get, post, put};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::dto::{Links, Number, Place, UserV81};
+use super::dto::{Links, Number, Place, User, UserV81};
 use super::error::{Error, refuses};
-use super::mfa::{self, AcceptMfaRequest, EnableMfaAnswerV81, EnableMfaRequest};
-use super::users::{self, AddUserRequest, UpdateUserRequest, UserFilter, UserList};
+use super::mfa::{AcceptMfaRequest, EnableMfaAnswer, EnableMfaAnswerV81, EnableMfaRequest};
+use super::users::{AddUserRequest, UpdateUserRequest, UserFilter, UserList};
 use super::{Answer, App, Body, Caller, OptionalBody, Query, Utf8Json};
-use crate::http::input::Then;
+use crate::flow::{accounts, authenticator};
+use crate::http::input::{Then, Then3};
 use crate::http::limits::Client;
 use crate::http::operations::Operations;
 
@@ -39,8 +40,10 @@ async fn list_users(
     place: Place,
     Then(caller, filter): Then<Caller, Query<UserFilter>>,
 ) -> Answer<UserListV81> {
-    let list = users::list(&app, &place, caller, filter).await?;
-    Ok(Utf8Json(list.into()))
+    let command = filter.into_inner().command(caller.into_inner());
+    let part = (command.limit, command.offset);
+    let page = app.run(accounts::list, command).await?;
+    Ok(Utf8Json(UserList::new(page, part, &place).into()))
 }
 
 refuses!(AddUserV81: WITH_BODY, Validation, NameTaken, TokenInvalid, TokenExpired,
@@ -56,8 +59,9 @@ async fn add_user(
     Client(source): Client,
     Then(caller, body): Then<Caller, Body<AddUserRequest>>,
 ) -> Result<CreatedUser, Error> {
-    let user = users::add(&app, &place, source, caller, body).await?;
-    Ok(CreatedUser(user.into()))
+    let command = body.into_inner().command(caller.into_inner(), source);
+    let account = app.run(accounts::add, command).await?;
+    Ok(CreatedUser(User::new(account, &place).into()))
 }
 
 refuses!(GetUserV81: WITHOUT_BODY, Validation, TokenInvalid, TokenExpired, Forbidden, UserNotFound);
@@ -69,10 +73,13 @@ refuses!(GetUserV81: WITHOUT_BODY, Validation, TokenInvalid, TokenExpired, Forbi
 async fn get_user(
     app: App,
     place: Place,
-    Then(caller, number): Then<Caller, Number>,
+    Then(caller, Number(number)): Then<Caller, Number>,
 ) -> Answer<UserV81> {
-    let user = users::get(&app, &place, caller, number).await?;
-    Ok(Utf8Json(user.into()))
+    let caller = caller.into_inner();
+    let account = app
+        .call(async |ctx| accounts::get(ctx, caller, number).await)
+        .await?;
+    Ok(Utf8Json(User::new(account, &place).into()))
 }
 
 refuses!(UpdateUserV81: WITH_BODY, Validation, TokenInvalid, TokenExpired, InsufficientUserAuthentication,
@@ -87,10 +94,12 @@ async fn update_user(
     app: App,
     place: Place,
     Client(source): Client,
-    change: Then<Caller, Then<Number, Body<UpdateUserRequest>>>,
+    Then3(caller, number, body): Then3<Caller, Number, Body<UpdateUserRequest>>,
 ) -> Answer<UserV81> {
-    let user = users::update(&app, &place, source, change).await?;
-    Ok(Utf8Json(user.into()))
+    let body = body.into_inner();
+    let command = body.command(caller.into_inner(), number, source);
+    let account = app.run(accounts::update, command).await?;
+    Ok(Utf8Json(User::new(account, &place).into()))
 }
 
 refuses!(DeleteUserV81: WITHOUT_BODY, Validation, TokenInvalid, TokenExpired, InsufficientUserAuthentication,
@@ -103,9 +112,11 @@ refuses!(DeleteUserV81: WITHOUT_BODY, Validation, TokenInvalid, TokenExpired, In
 async fn delete_user(
     app: App,
     Client(source): Client,
-    Then(caller, number): Then<Caller, Number>,
+    Then(caller, Number(number)): Then<Caller, Number>,
 ) -> Result<HttpResponse, Error> {
-    users::delete(&app, source, caller, number).await?;
+    let caller = caller.into_inner();
+    app.call(async |ctx| accounts::delete(ctx, caller, number, source).await)
+        .await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -120,10 +131,12 @@ refuses!(EnableMfaV81: WITH_BODY, Validation, MfaAlreadyEnabled, TokenInvalid, T
 async fn enable_mfa(
     app: App,
     Client(source): Client,
-    what: Then<Caller, Then<Number, OptionalBody<EnableMfaRequest>>>,
+    Then3(caller, number, body): Then3<Caller, Number, OptionalBody<EnableMfaRequest>>,
 ) -> Answer<EnableMfaAnswerV81> {
-    let answer = mfa::enable(&app, source, what).await?;
-    Ok(Utf8Json(answer.into()))
+    let body = body.into_inner().unwrap_or_default();
+    let command = body.command(caller.into_inner(), number, source);
+    let enabled = app.run(authenticator::enable, command).await?;
+    Ok(Utf8Json(EnableMfaAnswer::new(number, enabled).into()))
 }
 
 refuses!(AcceptMfaV81: WITH_BODY, Validation, MfaTokenInvalid, MfaTokenExpired, MfaWrongPurpose, InvalidMfaCode,
@@ -137,9 +150,11 @@ refuses!(AcceptMfaV81: WITH_BODY, Validation, MfaTokenInvalid, MfaTokenExpired, 
 async fn accept_mfa(
     app: App,
     Client(source): Client,
-    what: Then<Caller, Then<Number, Body<AcceptMfaRequest>>>,
+    Then3(caller, number, body): Then3<Caller, Number, Body<AcceptMfaRequest>>,
 ) -> Result<HttpResponse, Error> {
-    mfa::accept(&app, source, what).await?;
+    let body = body.into_inner();
+    let command = body.command(caller.into_inner(), number, source);
+    app.run(authenticator::accept, command).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -153,9 +168,11 @@ refuses!(DisableMfaV81: WITHOUT_BODY, Validation, TokenInvalid, TokenExpired, In
 async fn disable_mfa(
     app: App,
     Client(source): Client,
-    Then(caller, number): Then<Caller, Number>,
+    Then(caller, Number(number)): Then<Caller, Number>,
 ) -> Result<HttpResponse, Error> {
-    mfa::disable(&app, source, caller, number).await?;
+    let caller = caller.into_inner();
+    app.call(async |ctx| authenticator::disable(ctx, caller, number, source).await)
+        .await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

@@ -3,7 +3,7 @@
 use crate::app::Ctx;
 use crate::flow::operator::{Lister, list_users};
 use crate::flow::target::{self, Target, TargetAccount};
-use crate::flow::{Act, demand, fresh, password};
+use crate::flow::{self, Act, demand, fresh, password};
 use crate::model::audit::Event;
 use crate::model::kinds::Role;
 use crate::model::notice::Message;
@@ -42,7 +42,8 @@ pub async fn list(ctx: &Ctx, command: List) -> Result<Page<Account>> {
     let key = name.as_deref().map(address_as_typed);
     let page = match (caller.user.role, key) {
         (Role::Administrator, None) => {
-            list_users(ctx, Lister::User(Box::new(caller)), limit, offset).await?
+            let by = Lister::User(Box::new(caller));
+            list_users(ctx, flow::List { by, limit, offset }).await?
         }
         (Role::Administrator, Some(key)) => part(named(ctx, key).await?, limit, offset),
         (Role::User, key) => {

@@ -1,7 +1,7 @@
 //! API keys: administrators make, list and delete them, and services use them.
 
 use crate::app::Ctx;
-use crate::flow::{Act, fresh};
+use crate::flow::{Act, List, fresh};
 use crate::model::api_key::{ApiKey, PrintedKey};
 use crate::model::audit::Event;
 use crate::model::kinds::{Role, Scope};
@@ -165,8 +165,9 @@ pub(super) fn view(key: &ApiKey) -> KeyView {
 ///
 /// # Errors
 /// Refuses a caller who may not manage keys.
-pub async fn list(ctx: &Ctx, caller: Caller, limit: i64, offset: i64) -> Result<Page<KeyView>> {
-    judge(&Act::begin(ctx, Source::Console), &caller)?;
+pub async fn list(ctx: &Ctx, command: List<Caller>) -> Result<Page<KeyView>> {
+    let List { by, limit, offset } = command;
+    judge(&Act::begin(ctx, Source::Console), &by)?;
     let (keys, total) = ctx
         .read(move |tx| api_keys::page(tx, limit, offset))
         .await?;

@@ -11,7 +11,6 @@ use crate::model::kinds::{FactorKind, FactorState};
 use crate::model::notice::Channel;
 use crate::model::session::Caller;
 use crate::model::source::Source;
-use crate::model::user::canonical_address;
 use crate::model::{Error, Refusal, Result};
 use crate::outcome::{FactorChange, PendingSetup};
 
@@ -60,11 +59,7 @@ pub async fn turn_on(ctx: &Ctx, command: TurnOn) -> Result<TurnOnResult> {
     } = command;
     judge_address(&caller, email.as_deref())?;
     let (method, number) = chosen(&act, &caller, method, phone.as_ref())?;
-    let own = |caller: &Caller| Change {
-        caller: caller.clone(),
-        target: Target::Own,
-        source,
-    };
+    let own = |caller: &Caller| Change::own(caller.clone(), source);
     if factor::channel(method) == Some(Channel::Mail) {
         let changed = methods::enable_mailbox(ctx, own(&caller)).await?;
         return Ok(TurnOnResult::On(changed));
@@ -152,7 +147,7 @@ pub async fn turn_off_profile(ctx: &Ctx, command: Change) -> Result<()> {
 fn judge_address(caller: &Caller, typed: Option<&str>) -> Result<()> {
     match typed {
         None => Ok(()),
-        Some(typed) if canonical_address(typed).as_ref() == Some(&caller.user.email) => Ok(()),
+        Some(typed) if caller.has_address(typed) => Ok(()),
         Some(_) => Err(Refusal::field("email", FOREIGN).into()),
     }
 }

@@ -2,17 +2,20 @@
 //! delete it.
 
 use crate::app::Ctx;
-use crate::flow::session::view_of;
-use crate::flow::{Act, accounts, api_keys, fresh, password};
+use crate::flow::{Act, List, accounts, api_keys, fresh, password};
 use crate::model::audit::Event;
 use crate::model::kinds::CodeSetKind;
 use crate::model::session::{Caller, Session};
 use crate::model::source::Source;
-use crate::model::{AuditId, Error, Refusal, Result, Secret, SessionId};
-use crate::outcome::{Activity, Export, OpenSession, Page, Person};
+use crate::model::user::User;
+use crate::model::{AuditId, Error, Refusal, Result, Secret, SessionId, UserId};
+use crate::outcome::{
+    Activity, ActivityEntry, AddressChange, Counter, Export, LetterRecord, Membership, MethodView,
+    OpenSession, Page, Person, SessionRecord, SessionView, StepRecord,
+};
 use crate::store::{
-    audit, code_sets, email_changes, email_undos, export, factors, organisations, password_resets,
-    sessions, users,
+    Tx, audit, code_sets, email_changes, email_undos, export, factors, organisations,
+    password_resets, sessions, users,
 };
 
 /// The old password and the new one.
@@ -126,7 +129,7 @@ pub async fn delete(ctx: &Ctx, command: Delete) -> Result<()> {
 /// How many rows of a kind an export has at most.
 const EXPORTED: i64 = 1000;
 
-/// Returns everything that is kept about the caller. Whoever shows it must leave out hashes and sealed values.
+/// Returns everything that is kept about the caller, without hashes and sealed values.
 ///
 /// # Errors
 /// Refuses a session without fresh proof: an export has what the lists mask, such as phone numbers.
@@ -135,46 +138,80 @@ pub async fn export(ctx: &Ctx, caller: Caller) -> Result<Export> {
     fresh::judge(&act, &caller)?;
     ctx.read(move |tx| {
         let user = &caller.user;
-        let organisation = match user.organisation_id {
-            Some(id) => organisations::find(tx, id)?.zip(user.organisation_role),
-            None => None,
-        };
         let kind = CodeSetKind::Recovery;
         let keys = export::api_keys(tx, user.id)?;
+        let sessions = export::sessions(tx, user.id, EXPORTED)?;
+        let letters = export::letters(tx, user.id, EXPORTED)?;
+        let events = audit::page(tx, user.id, None, EXPORTED)?;
         Ok(Export {
             at: act.now,
             person: Person::of(&caller),
-            organisation,
+            membership: membership(tx, user)?,
             password_changes: user.password_changes,
-            email_change: email_changes::find(tx, user.id)?,
-            email_undos: email_undos::of_user(tx, user.id, EXPORTED)?,
-            factors: caller.factors.clone(),
+            address_changes: address_changes(tx, user.id)?,
+            methods: caller
+                .factors
+                .iter()
+                .cloned()
+                .map(MethodView::from)
+                .collect(),
             recovery_codes: code_sets::remaining(tx, user.id, kind)?,
             recovery_codes_made_at: code_sets::live(tx, user.id, kind)?.map(|set| set.created_at),
-            sessions: export::sessions(tx, user.id, EXPORTED)?,
+            sessions: sessions.into_iter().map(SessionRecord::from).collect(),
             keys: keys.iter().map(api_keys::view).collect(),
-            challenges: export::challenges(tx, user.id, EXPORTED)?,
-            reset: password_resets::find(tx, user.id)?,
-            letters: export::letters(tx, user.id, EXPORTED)?,
-            limits: export::limits(tx, user.id)?,
-            attempts: factors::all_attempts(tx, user.id)?,
-            events: audit::page(tx, user.id, None, EXPORTED)?,
+            steps: steps(tx, user.id)?,
+            letters: letters.into_iter().map(LetterRecord::from).collect(),
+            counters: counters(tx, user.id)?,
+            events: events.into_iter().map(ActivityEntry::from).collect(),
         })
     })
     .await
+}
+
+fn membership(tx: &mut Tx, user: &User) -> Result<Option<Membership>> {
+    let Some((id, role)) = user.organisation_id.zip(user.organisation_role) else {
+        return Ok(None);
+    };
+    let found = organisations::find(tx, id)?;
+    Ok(found.map(|found| Membership {
+        id,
+        name: found.name,
+        role,
+    }))
+}
+
+fn address_changes(tx: &mut Tx, user_id: UserId) -> Result<Vec<AddressChange>> {
+    let request = email_changes::find(tx, user_id)?.map(AddressChange::from);
+    let undos = email_undos::of_user(tx, user_id, EXPORTED)?;
+    let made = undos.into_iter().map(AddressChange::from);
+    Ok(request.into_iter().chain(made).collect())
+}
+
+fn steps(tx: &mut Tx, user_id: UserId) -> Result<Vec<StepRecord>> {
+    let challenges = export::challenges(tx, user_id, EXPORTED)?;
+    let reset = password_resets::find(tx, user_id)?.map(StepRecord::from);
+    let steps = challenges.into_iter().map(StepRecord::from);
+    Ok(steps.chain(reset).collect())
+}
+
+fn counters(tx: &mut Tx, user_id: UserId) -> Result<Vec<Counter>> {
+    let limits = export::limits(tx, user_id)?;
+    let attempts = factors::all_attempts(tx, user_id)?;
+    let wrong = attempts.into_iter().map(Counter::from);
+    Ok(limits.into_iter().map(Counter::from).chain(wrong).collect())
 }
 
 /// Returns a page of the caller's open sessions, newest first.
 ///
 /// # Errors
 /// Returns a fault if the database does not answer.
-pub async fn list_sessions(
-    ctx: &Ctx,
-    caller: Caller,
-    limit: i64,
-    offset: i64,
-) -> Result<Page<OpenSession>> {
+pub async fn list_sessions(ctx: &Ctx, command: List<Caller>) -> Result<Page<OpenSession>> {
     let act = Act::begin(ctx, Source::Console);
+    let List {
+        by: caller,
+        limit,
+        offset,
+    } = command;
     let (user_id, own) = (caller.user.id, caller.session.id);
     let idle = i64::from(act.policy().session_idle_seconds);
     let (page, total) = ctx
@@ -184,7 +221,7 @@ pub async fn list_sessions(
         })
         .await?;
     let shown = |session: Session| OpenSession {
-        view: view_of(&session),
+        view: SessionView::from(&session),
         current: session.id == own,
         created_at: session.created_at,
         last_used_at: session.last_used_at,
@@ -232,16 +269,26 @@ pub async fn end_other_sessions(ctx: &Ctx, caller: Caller, source: Source) -> Re
     .await
 }
 
-/// Returns what happened to the caller's account, newest first, or the part of it before `before`.
+/// The part of what happened that is asked for.
+pub struct ReadActivity {
+    /// The signed-in user.
+    pub caller: Caller,
+    /// The greatest number of events.
+    pub limit: usize,
+    /// The event before which the part ends. Without it, it ends with the newest.
+    pub before: Option<AuditId>,
+}
+
+/// Returns what happened to the caller's account, newest first.
 ///
 /// # Errors
 /// Returns a fault if the database does not answer.
-pub async fn activity(
-    ctx: &Ctx,
-    caller: Caller,
-    limit: usize,
-    before: Option<AuditId>,
-) -> Result<Activity> {
+pub async fn activity(ctx: &Ctx, command: ReadActivity) -> Result<Activity> {
+    let ReadActivity {
+        caller,
+        limit,
+        before,
+    } = command;
     let user_id = caller.user.id;
     // One more tells whether there is a further page.
     let asked = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
@@ -252,6 +299,6 @@ pub async fn activity(
     events.truncate(limit);
     Ok(Activity {
         next: events.last().map(|event| event.id).filter(|_| further),
-        events,
+        events: events.into_iter().map(ActivityEntry::from).collect(),
     })
 }

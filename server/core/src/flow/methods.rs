@@ -16,7 +16,7 @@ use crate::model::notice::Message;
 use crate::model::session::Caller;
 use crate::model::source::Source;
 use crate::model::{FactorId, Refusal, Result};
-use crate::outcome::{FactorChange, MethodList};
+use crate::outcome::{FactorChange, MethodList, MethodView};
 use crate::store::{Tx, code_sets, factors};
 
 /// Who changes a factor, and in which account.
@@ -27,6 +27,17 @@ pub struct Change {
     pub target: Target,
     /// The address that the call came from.
     pub source: Source,
+}
+
+impl Change {
+    /// Makes the command for the caller's own account.
+    pub const fn own(caller: Caller, source: Source) -> Self {
+        Self {
+            caller,
+            target: Target::Own,
+            source,
+        }
+    }
 }
 
 /// Which factors to change.
@@ -67,7 +78,7 @@ pub async fn list(ctx: &Ctx, caller: Caller) -> Result<MethodList> {
         }
         let codes = code_sets::live(tx, user_id, CodeSetKind::Recovery)?;
         Ok(MethodList {
-            factors: all,
+            factors: all.into_iter().map(MethodView::from).collect(),
             recovery_codes_remaining: code_sets::remaining(tx, user_id, CodeSetKind::Recovery)?,
             recovery_codes_made_at: codes.map(|set| set.created_at),
             demanded: caller.demanded().into_methods(),
@@ -270,7 +281,7 @@ pub async fn reset(ctx: &Ctx, command: Change) -> Result<()> {
 ///
 /// # Errors
 /// Refuses a caller without fresh proof, and a factor that is not on.
-pub async fn choose_primary(ctx: &Ctx, command: Change, which: Which) -> Result<Factor> {
+pub async fn choose_primary(ctx: &Ctx, command: Change, which: Which) -> Result<MethodView> {
     let act = Act::begin(ctx, command.source);
     let caller = command.caller;
     ctx.write(move |tx| {
@@ -288,12 +299,24 @@ pub async fn choose_primary(ctx: &Ctx, command: Change, which: Which) -> Result<
         factors::set_primary(tx, caller.user.id, chosen.id)?;
         let method = Some(chosen.kind.as_str());
         act.audit(tx, caller.user.id, Event::PrimaryChosen, method)?;
-        Ok(Factor {
-            is_primary: true,
-            ..chosen.clone()
+        Ok(MethodView {
+            primary: true,
+            ..chosen.clone().into()
         })
     })
     .await
+}
+
+/// A new name for a factor.
+pub struct Rename {
+    /// The signed-in user.
+    pub caller: Caller,
+    /// The factor.
+    pub id: FactorId,
+    /// Its new name.
+    pub name: String,
+    /// The address that the call came from.
+    pub source: Source,
 }
 
 /// Gives a factor another name.
@@ -301,9 +324,14 @@ pub async fn choose_primary(ctx: &Ctx, command: Change, which: Which) -> Result<
 /// # Errors
 /// Refuses a caller without fresh proof, a factor that does not exist, and a name that another factor of the
 /// same method has.
-pub async fn rename(ctx: &Ctx, command: Change, id: FactorId, name: String) -> Result<Factor> {
-    let act = Act::begin(ctx, command.source);
-    let caller = command.caller;
+pub async fn rename(ctx: &Ctx, command: Rename) -> Result<MethodView> {
+    let Rename {
+        caller,
+        id,
+        name,
+        source,
+    } = command;
+    let act = Act::begin(ctx, source);
     ctx.write(move |tx| {
         let caller = fresh::proved(tx, &act, &caller)?;
         let found = caller.factors.iter().find(|factor| factor.id == id);
@@ -318,10 +346,10 @@ pub async fn rename(ctx: &Ctx, command: Change, id: FactorId, name: String) -> R
         let method = Some(factor.kind.as_str());
         act.audit(tx, caller.user.id, Event::FactorRenamed, method)?;
         let first = starting(&caller.factors).is_some_and(|first| first.id == id);
-        Ok(Factor {
+        Ok(MethodView {
             name: Some(name.clone()),
-            is_primary: first,
-            ..factor.clone()
+            primary: first,
+            ..factor.clone().into()
         })
     })
     .await

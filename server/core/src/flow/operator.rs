@@ -4,7 +4,7 @@ use crate::app::Ctx;
 use crate::factor::totp;
 use crate::flow::api_keys::ApiKeyCaller;
 use crate::flow::methods::effects;
-use crate::flow::{Act, accounts, demand, password};
+use crate::flow::{Act, List, accounts, demand, password};
 use crate::model::audit::Event;
 use crate::model::factor::Factor;
 use crate::model::kinds::{OrganisationRole, Role};
@@ -29,8 +29,9 @@ pub enum Lister {
 ///
 /// # Errors
 /// Refuses a user who is not an administrator.
-pub async fn list_users(ctx: &Ctx, who: Lister, limit: i64, offset: i64) -> Result<Page<Person>> {
-    match &who {
+pub async fn list_users(ctx: &Ctx, command: List<Lister>) -> Result<Page<Person>> {
+    let List { by, limit, offset } = command;
+    match &by {
         Lister::User(caller) => caller.judge_administrator()?,
         Lister::Key(_) => {}
     }

@@ -10,6 +10,7 @@ use crate::model::session::Caller;
 use crate::model::source::Source;
 use crate::model::user::User;
 use crate::model::{OrganisationId, Refusal, Result};
+use crate::outcome::Member;
 use crate::store::{Tx, organisations};
 
 /// Founds an organisation and makes its founder the owner. Returns the user as they are then.
@@ -75,9 +76,10 @@ pub async fn enforce(ctx: &Ctx, caller: Caller, enforced: bool, source: Source) 
 ///
 /// # Errors
 /// Refuses a caller without an organisation, and one who does not administer it.
-pub async fn members(ctx: &Ctx, caller: Caller) -> Result<Vec<User>> {
+pub async fn members(ctx: &Ctx, caller: Caller) -> Result<Vec<Member>> {
     let id = administered(&caller.user)?;
-    ctx.read(move |tx| organisations::members(tx, id)).await
+    let users = ctx.read(move |tx| organisations::members(tx, id)).await?;
+    Ok(users.into_iter().map(Member::from).collect())
 }
 
 /// Returns the organisation that this user administers.

@@ -41,7 +41,8 @@ pub struct Register {
     pub organisation: Option<String>,
     /// What proves the address.
     pub by: MailContent,
-    /// Whether the answer may say that the address has an account.
+    /// Whether the API can say that the address has an account. It does so only if `registration_tells_taken`
+    /// is set.
     pub tells: bool,
     /// The address that the call came from.
     pub source: Source,
@@ -51,7 +52,8 @@ pub struct Register {
 ///
 /// # Errors
 /// Refuses a text that cannot be an address, a password that may not be set, and a network past
-/// `mail_calls_per_source`. Refuses a taken address only if `tells` is set.
+/// `mail_calls_per_source`. Refuses a taken address only if both the API and the
+/// settings let the answer say so.
 pub async fn register(ctx: &Ctx, command: Register) -> Result<NewRegistration> {
     let act = Act::begin(ctx, command.source);
     let address = judge_address(&command.email)?;
@@ -83,7 +85,7 @@ pub async fn register(ctx: &Ctx, command: Register) -> Result<NewRegistration> {
         link_hash: mailed.link_hash(),
         organisation_name: command.organisation,
     };
-    let tells = command.tells;
+    let tells = command.tells && act.settings.registration_tells_taken;
     let nothing = ctx.chance.secret();
     ctx.write(move |tx| {
         let nothing = nothing.expose();

@@ -2,6 +2,7 @@
 
 use crate::app::Ctx;
 use crate::factor::sent_code::Sending;
+use crate::flow::session::{self, Sender};
 use crate::flow::{Act, MailCause, Question, challenge, login};
 use crate::model::audit::Event;
 use crate::model::challenge::Challenge;
@@ -59,13 +60,34 @@ pub async fn resend_for(
     })
 }
 
+/// Mails the link and the code that the sender of a bearer waits for: those of a mailbox set-up that their
+/// session began, or those of their sign-in. While the wait between resends lasts, nothing is sent.
+///
+/// # Errors
+/// As [`resend`], in the words for a bearer. Also refuses a caller without such a set-up, and a sign-in that
+/// cannot be finished by mail.
+pub async fn link(ctx: &Ctx, sender: Sender, source: Source) -> Result<()> {
+    match sender {
+        Sender::Caller(caller) => link_of_setup(ctx, *caller, source).await,
+        Sender::Pending(pending) => {
+            link_of_login(ctx, pending.mfa_token, source)
+                .await
+                .map_err(|error| match error {
+                    // Nothing is demanded any more, so no method can finish the sign-in.
+                    Error::Refused(Refusal::MfaNotEnabled) => Refusal::MfaMethodNotEnabled.into(),
+                    error => session::as_bearer(error),
+                })
+        }
+    }
+}
+
 /// Mails the link and the code of a sign-in, for APIs whose sign-in sends no mail at its start. The sign-in
 /// then waits for them. While the wait between resends lasts, nothing is sent, since the last mail still
 /// works.
 ///
 /// # Errors
 /// As [`resend`] and [`login::switch`], except for the wait between resends.
-pub async fn link_of_login(ctx: &Ctx, mfa_token: Secret<String>, source: Source) -> Result<()> {
+async fn link_of_login(ctx: &Ctx, mfa_token: Secret<String>, source: Source) -> Result<()> {
     let act = Act::begin(ctx, source);
     let question = challenge::find(ctx, &act, &mfa_token, Some(Purpose::Login)).await?;
     question.judge_method(FactorKind::Email)?;
@@ -90,7 +112,7 @@ pub async fn link_of_login(ctx: &Ctx, mfa_token: Secret<String>, source: Source)
 ///
 /// # Errors
 /// As [`resend`]. Also refuses if no such set-up is under way.
-pub async fn link_of_setup(ctx: &Ctx, caller: Caller, source: Source) -> Result<()> {
+async fn link_of_setup(ctx: &Ctx, caller: Caller, source: Source) -> Result<()> {
     let act = Act::begin(ctx, source);
     let mailbox = |one: &Challenge| one.kind == FactorKind::Email.into();
     let question = challenge::find_by_session(ctx, &act, &caller, Purpose::Setup, mailbox).await?;

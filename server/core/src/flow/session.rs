@@ -21,11 +21,15 @@ use crate::vault::{self, AccessClaims};
 mod caller;
 mod pending;
 mod refresh;
+mod sender;
+mod validate;
 
+pub use caller::authenticate;
 pub(super) use caller::read as read_caller;
-pub use caller::{authenticate, judge};
-pub use pending::{abandon, as_bearer, is_pending, pending};
+pub use pending::{as_bearer, is_pending, pending};
 pub use refresh::refresh;
+pub use sender::{Sender, leave, overview};
+pub use validate::{Validate, Validator, validate};
 
 /// The client that our own access tokens are issued to (`client_id`, RFC 9068 §2.2).
 const CLIENT: &str = "countersign";
@@ -270,18 +274,7 @@ fn print_id<K>(kind: &str, id: Id<K>) -> String {
 
 /// Returns the caller as they may see themselves, with their session.
 pub fn view(caller: &Caller) -> (Person, SessionView) {
-    (Person::of(caller), view_of(&caller.session))
-}
-
-/// Returns a session as its owner may see it.
-pub fn view_of(session: &Session) -> SessionView {
-    SessionView {
-        id: session.id,
-        acr: session.acr,
-        amr: session.amr.split(' ').map(str::to_owned).collect(),
-        auth_time: session.auth_time,
-        expires_at: session.expires_at,
-    }
+    (Person::of(caller), SessionView::from(&caller.session))
 }
 
 /// Ends the caller's session. None of its tokens works from then on (ASVS 7.4.1).

@@ -3,12 +3,10 @@
 use uuid::Uuid;
 
 use crate::app::Ctx;
-use crate::flow::session::view;
 use crate::model::ids::{Id, SessionRow, UserRow};
 use crate::model::policy::Policy;
 use crate::model::session::Caller;
 use crate::model::{Error, Refusal, Result, SessionId, Time, UserId};
-use crate::outcome::{TokenFlaw, TokenJudgement};
 use crate::store::{Tx, factors, sessions, users};
 use crate::vault;
 
@@ -95,29 +93,6 @@ async fn record_use(ctx: &Ctx, caller: Caller, now: Time) -> Caller {
         }
     }
     caller
-}
-
-/// Checks a token for another service.
-///
-/// # Errors
-/// Returns a fault if the database does not answer. A bad token is an outcome, not an error.
-pub async fn judge(ctx: &Ctx, token: &str) -> Result<TokenJudgement> {
-    match authenticate(ctx, token).await {
-        Ok(caller) => {
-            let (person, session) = view(&caller);
-            Ok(TokenJudgement::Valid {
-                person: Box::new(person),
-                session,
-            })
-        }
-        Err(Error::Refused(Refusal::TokenExpired)) => {
-            Ok(TokenJudgement::Flawed(TokenFlaw::Expired))
-        }
-        Err(Error::Refused(Refusal::TokenInvalid { .. })) => {
-            Ok(TokenJudgement::Flawed(TokenFlaw::Invalid))
-        }
-        Err(error) => Err(error),
-    }
 }
 
 fn read_id<K>(kind: &str, text: &str) -> Option<Id<K>> {
