@@ -30,7 +30,7 @@ pub async fn disable_mfa_of_profile(
     Then(caller, number): Then<Caller, Path<ProfileId>>,
 ) -> Answer<DisableMfaOfProfileAnswer> {
     let profile = number.into_inner();
-    let command = profile.toggle(caller.into_inner(), source);
+    let command = profile.change(caller.into_inner(), source);
     app.run(channel::turn_off_profile, command).await?;
     Ok(Json(profile.into()))
 }
@@ -49,7 +49,7 @@ pub async fn disable_mfa_of_authorized_user(
     Then(caller, number): Then<Caller, Path<ProfileId>>,
 ) -> Answer<DisableMfaOfProfileAnswer> {
     let profile = number.into_inner();
-    let command = profile.toggle(caller.into_inner(), source);
+    let command = profile.change(caller.into_inner(), source);
     app.run(channel::turn_off_profile, command).await?;
     Ok(Json(profile.into()))
 }
@@ -68,7 +68,7 @@ impl TryFrom<i32> for ProfileId {
 }
 
 impl ProfileId {
-    fn toggle(self, caller: session::Caller, source: Source) -> Change {
+    fn change(self, caller: session::Caller, source: Source) -> Change {
         Change {
             caller,
             target: Target::Number(i64::from(self.0)),
