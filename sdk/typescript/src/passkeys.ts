@@ -65,7 +65,7 @@ async function asked(ask: () => Promise<Credential | null>): Promise<Made<Passke
 /** `credential.toJSON()`; by hand for password managers whose credentials look like the browser's, but cannot do that. */
 function json(credential: PublicKeyCredential): PasskeyCredential {
   try {
-    return credential.toJSON() as PasskeyCredential;
+    return credential.toJSON() as unknown as PasskeyCredential;
   } catch {
     const response: Record<string, unknown> = {};
     for (const name of ["clientDataJSON", "attestationObject", "authenticatorData", "signature", "userHandle"]) {

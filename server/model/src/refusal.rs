@@ -301,7 +301,7 @@ refusals! {
     ResendCooldown {
         /// Seconds until it may be sent again.
         retry_after: u32
-    } "RESEND_COOLDOWN" TooMany "A code was sent a moment ago. Check your inbox, or wait for the time given in retryAfter and try again.";
+    } "RESEND_COOLDOWN" TooMany "A code was sent a moment ago. Type it, or wait for the time given in retryAfter and try again.";
     /// Too many wrong passwords for this address from this network.
     TooManyPasswordAttempts {
         /// Seconds until the next password is compared.

@@ -42,7 +42,7 @@ const PEOPLE: [Row; 10] = [
     (
         "locked",
         "Locke",
-        "locked: the authenticator app is refused after too many wrong codes",
+        "codes from an authenticator app, which is locked after too many wrong ones",
         &[Authenticator],
     ),
     (

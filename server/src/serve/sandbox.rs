@@ -144,7 +144,9 @@ fn greeting(sandbox: &Sandbox, address: SocketAddr) -> String {
         lines.push(format!("  API       {url}/openapi/{}.yaml", document.name));
     }
     lines.push(format!("  Swagger   {url}/swagger-ui/"));
-    lines.push(format!("  Mail, SMS curl '{url}/sandbox/messages?wait=10'"));
+    lines.push(format!(
+        "  Mail, SMS in the panel of Swagger, or: curl '{url}/sandbox/messages?wait=10'"
+    ));
     lines.push(format!(
         "  Clock     curl -X POST {url}/sandbox/clock/advance -H 'Content-Type: application/json' -d '{{\"seconds\": 600}}'"
     ));
@@ -159,7 +161,8 @@ fn greeting(sandbox: &Sandbox, address: SocketAddr) -> String {
         lines.extend(introduced(&person));
     }
     lines.push(format!(
-        "\nA phone shows the right codes until you move the clock. After that, use {url}/sandbox/authenticator-code."
+        "\nA phone shows the right codes until you move the clock. Without a phone, and after that:\n  \
+         curl -X POST {url}/sandbox/authenticator-code -H 'Content-Type: application/json' -d '{{\"email\": \"authenticator@example.com\"}}'"
     ));
     lines.push("\nStop with Ctrl-C.\n".to_owned());
     lines.join("\n")

@@ -194,7 +194,10 @@ async fn jobs_that_nobody_waits_for_are_passed_over() {
 #[tokio::test]
 async fn a_derived_hash_does_not_follow_the_settings() {
     let usual = hasher(|_| ());
-    let stronger = hasher(|settings| settings.argon2_iterations = 3);
+    let stronger = hasher(|settings| {
+        settings.argon2_memory_kib = 65_536;
+        settings.argon2_iterations = 3;
+    });
     let derived = usual.derive(secret("7F3K"), [3; 16]).await;
     let derived = derived.expect("derived");
     assert_eq!(

@@ -220,6 +220,10 @@ impl NewSetUp {
             false => fresh::judge(act, &caller)?,
         }
         let actor = target::lock(tx, act, &caller, self.target)?.actor;
+        // Whoever administers an organisation may reset a member's methods, not choose one.
+        if actor.is_some() {
+            fresh::judge_administrator(act, &caller)?;
+        }
         let (user_id, method) = (self.user.id, self.factor.kind);
         let opening = Opening {
             factor_id: Some(self.factor.id),

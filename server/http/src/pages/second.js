@@ -3,7 +3,7 @@
 
 import { Refused, post } from "./api.js";
 import { canUsePasskeys, usePasskey } from "./passkeys.js";
-import { $, copy, countDown, element, explain, has, onSend, t } from "./ui.js";
+import { $, copy, countDown, element, explain, forgive, has, onSend, t } from "./ui.js";
 
 /** @typedef {{mfaToken: string, method: string, mfaMethods?: string[], message: string, publicKey?: object}} Asked */
 /** @typedef {{
@@ -53,6 +53,8 @@ export function askSecond(place, asked, way) {
     input.inputMode = usesRecovery ? "text" : "numeric";
     input.autocomplete = usesRecovery ? "off" : "one-time-code";
     input.value = "";
+    // What was wrong with one method's code says nothing of another's.
+    for (const form of [codes, passkeys, resend]) forgive(form);
     drawOthers();
     (isPasskey ? $("button", passkeys) : input).focus();
   };

@@ -57,6 +57,10 @@ export function ask(title, told, email, act) {
 $("#task").addEventListener("cancel", (/** @type {Event} */ event) => {
   if ($(".close", $("#task")).hidden) event.preventDefault();
 });
+// A browser closes the dialog at the second press of Escape, whatever was said to the first.
+$("#task").addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
+  if (event.key === "Escape" && $(".close", $("#task")).hidden) event.preventDefault();
+});
 /** Frees what a dialog showed, such as a secret, once it is closed. */
 $("#task").addEventListener("close", () => $("#task .body").replaceChildren());
 

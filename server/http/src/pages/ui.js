@@ -118,6 +118,12 @@ function mark(input, text) {
   $(`#${input.id}-error`, /** @type {ParentNode} */ (input.form)).textContent = text;
 }
 
+/** Takes back what a form says of the try before. @param {HTMLFormElement} form */
+export function forgive(form) {
+  for (const input of inputs(form)) mark(input, "");
+  $(".form-error", form).textContent = "";
+}
+
 /** @param {HTMLFormElement} form @returns {HTMLInputElement[]} */
 const inputs = (form) => [...form.querySelectorAll("input")].filter((input) => input.getAttribute("aria-hidden") !== "true");
 
@@ -188,8 +194,7 @@ export function onSend(form, act, context) {
     event.preventDefault();
     if (button.getAttribute("aria-disabled") === "true") return;
     const fields = inputs(form);
-    for (const input of fields) mark(input, "");
-    $(".form-error", form).textContent = "";
+    forgive(form);
     const missing = fields.filter((input) => input.required && !input.value.trim());
     for (const input of missing) mark(input, t("flaw.missing"));
     if (missing.length) return void missing[0]?.focus();

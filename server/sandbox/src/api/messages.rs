@@ -63,7 +63,8 @@ impl MessageFilter {
     /// What is looked for, and for how long.
     fn read(self) -> (MessageQuery, Duration) {
         let wanted = MessageQuery {
-            to: self.to.map(|to| address_as_typed(&to)),
+            // In a query, `+` is a space. Neither an address nor a number has one.
+            to: self.to.map(|to| address_as_typed(&to.replace(' ', "+"))),
             kind: self.kind,
             channel: self.channel.map(MessageChannel::into_model),
             after: self.after.map_or(0, i64::unsigned_abs),

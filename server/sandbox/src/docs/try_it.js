@@ -384,6 +384,9 @@ const withPanel = (Layout, system) => (props) => {
 /** The time of day in UTC. */
 const time = (at) => new Date(at).toISOString().slice(11, 19);
 
+/** The day in UTC. */
+const day = (at) => new Date(at).toISOString().slice(0, 10);
+
 /** The panel's component, the same one for each rendering. */
 let Panel;
 function panel(system) {
@@ -398,7 +401,7 @@ function panel(system) {
     const now = seen.held ? seen.now : Date.now() + seen.ahead;
     return h("aside", { className: "sandbox", "aria-label": "Sandbox" },
       h("details", { open: matchMedia("(min-width: 1100px)").matches },
-        h("summary", null, "Sandbox ", h("span", { className: "sandbox-now" }, `${time(now)} UTC`)),
+        h("summary", null, "Sandbox ", h("span", { className: "sandbox-now" }, `${day(now)} ${time(now)} UTC`)),
         callers(h, seen), clock(h, seen), messages(h, seen)));
   };
   return Panel;
@@ -439,7 +442,7 @@ function messages(h, seen) {
   const copy = (code) => h("button", { onClick: () => navigator.clipboard.writeText(code), title: "Copy" }, `Copy ${code}`);
   const one = (message) => h("li", { key: message.number },
     h("div", null, message.channel === "mail" ? "Mail" : "Text", " to ", h("strong", null, message.to), `, ${time(message.sentAt)}`),
-    h("details", null, h("summary", null, message.subject ?? message.kind),
+    h("details", null, h("summary", null, message.subject ?? "Text message"),
       h("pre", null, message.text)),
     message.code && copy(message.code));
   return h("section", null,

@@ -94,8 +94,11 @@ impl Effect for SetUp {
         // This waits for sign-ins with the password alone, so that their sessions are found below.
         users::lock(tx, question.user.id)?;
         if let Some(helper) = &self.helper {
-            fresh::proved(tx, act, helper)?;
-            return Ok(());
+            let helper = fresh::proved(tx, act, helper)?;
+            return match helper.user.id == question.user.id {
+                true => Ok(()),
+                false => fresh::judge_administrator(act, &helper),
+            };
         }
         let session = question.beginner(tx, act)?;
         let asked = !demand::now(tx, &question.user)?.is_empty();
