@@ -206,6 +206,9 @@ async function story(who, call, fields, schemes) {
   if (one?.phoneNumber) variables.phoneNumber = one.phoneNumber;
   if (call.api === "veeam" && one) variables.id = one.number;
   const wants = (name) => fields.some((field) => field.name === name && field.untouched);
+  if (wants("mfaToken") && !memory.variables.mfaToken) {
+    throw new Error(`Nothing waits for a code of ${who}: first execute the call whose answer has an mfaToken, such as a login.`);
+  }
   const code = CODES.find(wants);
   // A form has all fields; those of the second step matter once it was asked for.
   const second = code === "code" || memory.variables.mfa_token;
@@ -268,6 +271,7 @@ async function signIn(who) {
     answer = await ask("POST", "/identity/mfa/login/verify", { mfaToken, code: await codeOf(who) });
   }
   memory.bearer = answer.accessToken;
+  memory.variables.refreshToken = answer.refreshToken;
   return memory.bearer;
 }
 
@@ -296,7 +300,8 @@ function took(system, call, who) {
   const answer = system.specSelectors.responseFor(...call.place);
   const status = answer?.get("status");
   if (call.id === "resetSandbox" && status === 200) {
-    [known, filled].forEach((map) => map.clear());
+    // What was filled in still stands in the fields, and still counts as untouched.
+    known.clear();
     change({ caller: "", last: "", messages: [] });
   }
   if (call.api === "sandbox") readClock();
@@ -323,6 +328,8 @@ const execute = (original, system) => async (request) => {
   try {
     done = await prepare(system, call);
   } catch (error) {
+    // Nobody else's token goes with it.
+    authorize(system, schemesOf(system, call), undefined);
     done = { note: `Sent unchanged. ${error.message}` };
   }
   note(done.note);
@@ -439,7 +446,11 @@ function clock(h, seen) {
 
 /** Mails and text messages, newest first. */
 function messages(h, seen) {
-  const copy = (code) => h("button", { onClick: () => navigator.clipboard.writeText(code), title: "Copy" }, `Copy ${code}`);
+  const take = (code) => async ({ currentTarget }) => {
+    await navigator.clipboard.writeText(code);
+    currentTarget.title = "Copied";
+  };
+  const copy = (code) => h("button", { onClick: take(code), title: "Copy" }, `Copy ${code}`);
   const one = (message) => h("li", { key: message.number },
     h("div", null, message.channel === "mail" ? "Mail" : "Text", " to ", h("strong", null, message.to), `, ${time(message.sentAt)}`),
     h("details", null, h("summary", null, message.subject ?? "Text message"),
