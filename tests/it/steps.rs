@@ -170,7 +170,7 @@ async fn a_set_up_begun_anew_replaces_the_one_before() {
 }
 
 async fn a_set_up_that_another_one_overtook_is_refused() {
-    let server = Server::start().await;
+    let server = Server::with_real_hashes(|_| {}).await;
     let mut alice = server.registered("alice@example.com").await;
     alice.enable_email().await;
     alice.sign_in().await;
