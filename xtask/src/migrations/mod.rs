@@ -254,7 +254,7 @@ mod tests {
                 "DROP TABLE a;",
                 0,
             ),
-            ("CREATE TABLE a (x);", "DROP TABLE a; DROP TABLE old;", 1),
+            ("CREATE TABLE a (x);", "DROP TABLE a; DROP TABLE old;", 2),
             (
                 "ALTER TABLE old ADD COLUMN y;",
                 "ALTER TABLE old DROP COLUMN y;",
