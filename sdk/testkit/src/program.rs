@@ -18,7 +18,7 @@ const BESIDE: &str = "echo \"$COUNTERSIGN_URL\" && exec cat > /dev/null";
 const START: Duration = Duration::from_secs(60);
 
 /// How long the program may take to end by itself.
-const END: Duration = Duration::from_secs(5);
+const END: Duration = Duration::from_secs(20);
 
 /// How often its end is looked for.
 const PAUSE: Duration = Duration::from_millis(5);

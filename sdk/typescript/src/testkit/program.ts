@@ -31,7 +31,7 @@ const BESIDE = 'echo "$COUNTERSIGN_URL" && exec cat > /dev/null';
 
 /** How long the program may take until it serves, and to end by itself, in milliseconds. */
 const START = 60_000;
-const END = 5_000;
+const END = 20_000;
 
 /** How many characters of what it says are kept for an error. */
 const KEPT = 16_384;
