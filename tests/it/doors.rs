@@ -104,7 +104,7 @@ const QUIET: [(&str, &str); 33] = [
     ("veeam deleteUser", "no letter outlives its account"),
 ];
 /// More of those operations.
-const QUIET_TOO: [(&str, &str); 16] = [
+const QUIET_TOO: [(&str, &str); 17] = [
     ("identity forgotPassword", "is a mail itself"),
     (
         "identity beginEmailChange",
@@ -117,6 +117,7 @@ const QUIET_TOO: [(&str, &str); 16] = [
         "no letter outlives its account",
     ),
     ("identity endOtherSessions", "closes doors"),
+    ("flashback requestPasswordReset", "is a mail itself"),
     ("flashback resendVerification", "is a mail itself"),
     ("flashback preVerifyEmail", "changes nothing"),
     ("flashback login", "as identity login"),
@@ -248,6 +249,11 @@ async fn by_accounts(told: &Told<'_>) {
     let link = server.forgotten(email).await;
     let reset = server.reset_by_link(&link, OTHER_PASSWORD);
     told.by("identity resetPassword", email, "was replaced", reset)
+        .await;
+    let link = server.forgotten(email).await;
+    let body = json!({ "token": link, "newPassword": OTHER_PASSWORD });
+    let reset = server.post("/user/reset-password", &body);
+    told.by("flashback resetPassword", email, "was replaced", reset)
         .await;
     OTHER_PASSWORD.clone_into(&mut frank.password);
     frank.sign_in().await;

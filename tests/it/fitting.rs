@@ -44,7 +44,7 @@ pub fn fitting(operation: &Operation, field: &str) -> Option<&'static [&'static 
         ("identity verifyPasswordReset" | "identity verifyPasskeyPasswordReset", "mfaToken") => {
             &["reset"]
         }
-        ("identity resetPassword", "token") => &["link of reset"],
+        ("identity resetPassword" | "flashback resetPassword", "token") => &["link of reset"],
         ("identity undoEmailChange", "token") => &["link of undo"],
         ("identity switchMfaMethod" | "identity getPasskeyOptions", "mfaToken") => {
             &LOGINS_AND_RESETS
@@ -95,7 +95,10 @@ pub fn took(answer: &Answer, fits: &[&str]) -> bool {
     }
     let answers = fits.iter().any(|kind| kind.starts_with("link"));
     let code = answer["code"].as_str();
-    answer.status < 300 || (!answers && code.is_some_and(|code| beyond.contains(&code)))
+    // The link is right, and the account has a second factor beside it.
+    let needs_more = code == Some("MFA_REQUIRED");
+    let wrong_beside = !answers && code.is_some_and(|code| beyond.contains(&code));
+    answer.status < 300 || needs_more || wrong_beside
 }
 
 /// Tells whether a call with this answer leaves the references unchanged.

@@ -4,10 +4,13 @@ use contract_tests::call::Method;
 use contract_tests::{Answer, Authenticator, Call, PASSWORD, Server, Value, json, tests};
 
 use super::flashback::{Client, login, registration};
+use super::veeam::OTHER_PASSWORD;
 
 tests! {
     a_registration_is_resent_checked_and_confirmed,
     a_resent_link_replaces_the_one_before,
+    a_forgotten_password_is_replaced_by_the_mailed_link,
+    with_a_second_factor_a_new_password_needs_the_page,
     resending_tells_nobody_anything,
     a_method_is_set_up_verified_and_managed_in_one_session,
     the_session_goes_on_for_what_is_left_of_five_minutes,
@@ -140,6 +143,66 @@ async fn a_resent_link_replaces_the_one_before() {
     check(&second)
         .await
         .refused(400, "REGISTRATION_TOKEN_EXPIRED");
+}
+
+/// `requestResetPassword`, then the token of the mail.
+async fn reset_link(vendor: &Vendor<'_>, email: &str) -> String {
+    let body = json!({ "email": email });
+    let asked = vendor.post("/user/request-reset-password", &body);
+    assert_eq!(asked.await.is(200)["success"], true);
+    vendor.server.mail.link_to(email).await
+}
+
+async fn a_forgotten_password_is_replaced_by_the_mailed_link() {
+    let server = Server::start().await;
+    let (email, new) = ("alice@example.com", OTHER_PASSWORD);
+    let signed_in = Vendor::signed_up(&server, email).await;
+    let forgetful = Vendor::new(&server);
+    let token = reset_link(&forgetful, email).await;
+    let body = json!({ "token": token, "newPassword": "too short" });
+    let refused = forgetful.post("/user/reset-password", &body).await;
+    let refused = refused.refused(400, "VALIDATION");
+    assert_eq!(refused["errors"][0]["field"], "newPassword");
+    let body = json!({ "token": token, "newPassword": new });
+    let done = forgetful.post("/user/reset-password", &body).await.is(200);
+    assert_eq!(done["success"], true);
+    signed_in
+        .get("/user/profile")
+        .await
+        .refused(401, "TOKEN_INVALID");
+    login(&server, email, PASSWORD)
+        .await
+        .refused(401, "INVALID_CREDENTIALS");
+    login(&server, email, new).await.is(200);
+    let again = forgetful.post("/user/reset-password", &body).await;
+    again.refused(400, "RESET_TOKEN_INVALID");
+    server.mail.notice_to(email, "was replaced").await;
+    let late = reset_link(&forgetful, email).await;
+    server.clock.advance(901);
+    let body = json!({ "token": late, "newPassword": PASSWORD });
+    let late = forgetful.post("/user/reset-password", &body).await;
+    late.refused(400, "RESET_TOKEN_EXPIRED");
+}
+
+async fn with_a_second_factor_a_new_password_needs_the_page() {
+    let server = Server::start().await;
+    let email = "alice@example.com";
+    let vendor = Vendor::signed_up(&server, email).await;
+    let mut app = vendor.set_up_app().await;
+    let token = reset_link(&vendor, email).await;
+    let body = json!({ "token": token, "newPassword": OTHER_PASSWORD });
+    for _ in 0..2 {
+        let refused = vendor.post("/user/reset-password", &body).await;
+        refused.refused(403, "MFA_REQUIRED");
+    }
+    vendor.get("/user/profile").await.is(200);
+    login(&server, email, PASSWORD).await.is(200);
+    // What the page behind the link does with the same token.
+    let begun = server.reset_by_link(&token, OTHER_PASSWORD).await.is(200);
+    let code = app.fresh_code(&server.clock);
+    let done = server.verify_reset(&begun.text("mfaToken"), &code).await;
+    assert_eq!(done.is(200)["status"], "password_changed");
+    login(&server, email, OTHER_PASSWORD).await.is(200);
 }
 
 async fn resending_tells_nobody_anything() {

@@ -44,7 +44,7 @@ export type FinalCode = (typeof FINAL)[number];
 /** Of the errors of a conversation, those after which it goes on: the user may try again. */
 export type Passing<E extends Coded> = Exclude<E, { code: FinalCode }>;
 
-/** Of the errors of a conversation, those that end it. A wrong code does when no try is left. */
+/** Of the errors of a conversation, those that end it. A wrong code ends it when no try is left. */
 export type Final<E extends Coded> = Extract<E, { code: FinalCode } | { attemptsRemaining: number }>;
 
 /**

@@ -250,6 +250,8 @@ refusals! {
         /// The missing scope.
         scope: Scope
     } "INSUFFICIENT_SCOPE" Forbidden "The credentials do not carry the scope this needs. Use an API key that has the scope named in scope.";
+    /// The account has a second factor, which this API cannot ask for before a new password.
+    MfaRequired "MFA_REQUIRED" Forbidden "This account has a second factor. Open the link in the e-mail, give the second factor there, and choose the password.";
     /// A policy demands a second factor, and this would remove the last one.
     MfaEnforced "MFA_ENFORCED" Forbidden "Your organisation demands a second factor. Set up another method before you turn this one off.";
     /// The method was added after the session began, so it cannot prove the person in it.

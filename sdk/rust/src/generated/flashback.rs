@@ -867,6 +867,20 @@ pub mod types {
             }
         }
     }
+    ///Whose password was forgotten.
+    #[derive(Clone, Debug, Deserialize, Serialize)]
+    #[non_exhaustive]
+    pub struct RequestPasswordResetRequest {
+        ///The address of the account.
+        pub email: String,
+    }
+    impl RequestPasswordResetRequest {
+        ///With all it has.
+        #[must_use]
+        pub fn new(email: impl Into<String>) -> Self {
+            Self { email: email.into() }
+        }
+    }
     ///Whose methods to remove.
     #[derive(Clone, Debug, Default, Deserialize, Serialize)]
     #[non_exhaustive]
@@ -891,6 +905,29 @@ pub mod types {
         pub fn reset_user_id(mut self, reset_user_id: impl Into<String>) -> Self {
             self.reset_user_id = Some(reset_user_id.into());
             self
+        }
+    }
+    ///The link, and the new password.
+    #[derive(Clone, Debug, Deserialize, Serialize)]
+    #[non_exhaustive]
+    pub struct ResetPasswordRequest {
+        ///The token of the mailed link.
+        pub token: crate::Secret,
+        ///The new password. At least 15 characters by default. The operator can set another number with `password_min`.
+        #[serde(rename = "newPassword")]
+        pub new_password: crate::Secret,
+    }
+    impl ResetPasswordRequest {
+        ///With all it has.
+        #[must_use]
+        pub fn new(
+            token: impl Into<crate::Secret>,
+            new_password: impl Into<crate::Secret>,
+        ) -> Self {
+            Self {
+                token: token.into(),
+                new_password: new_password.into(),
+            }
         }
     }
     ///The secret for the app, shown only this once.
@@ -4297,6 +4334,160 @@ pub mod types {
         RegisterUserError : Validation NameTaken RequestTimeout PayloadTooLarge
         UnsupportedMediaType TooManyRequests Internal ServiceUnavailable
     }
+    ///Why `request_password_reset` did not do it.
+    #[derive(Clone, Debug)]
+    #[non_exhaustive]
+    pub enum RequestPasswordResetError {
+        ///400 `VALIDATION`: The request cannot be read, or a value is out of its bounds: malformed JSON, a missing field, a wrong type, a wrong length. `errors` names each field as in JSON (`body` if there is no field to name) and never repeats the value. Correct those fields and send the request again. Unknown fields are ignored.
+        #[non_exhaustive]
+        Validation {
+            ///The same sentence, for clients that read this field.
+            message: String,
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
+            request_id: Uuid,
+            ///At least one field and what to do about it.
+            errors: Vec<InvalidField>,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or came with less than 500 bytes a second. The connection is closed. Send the request again.
+        #[non_exhaustive]
+        RequestTimeout {
+            ///The same sentence, for clients that read this field.
+            message: String,
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///413 `PAYLOAD_TOO_LARGE`: The body is larger than 16 KiB.
+        #[non_exhaustive]
+        PayloadTooLarge {
+            ///The same sentence, for clients that read this field.
+            message: String,
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is not JSON.
+        #[non_exhaustive]
+        UnsupportedMediaType {
+            ///The same sentence, for clients that read this field.
+            message: String,
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///429 `TOO_MANY_REQUESTS`: The network has reached its limit of calls that send mail, or the caller has requested too many sets of recovery codes. Wait `retryAfter` seconds, then try again.
+        #[non_exhaustive]
+        TooManyRequests {
+            ///The same sentence, for clients that read this field.
+            message: String,
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
+            request_id: Uuid,
+            ///Seconds to wait before trying again.
+            retry_after: u32,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///500 `INTERNAL`: The server failed. Try again once. If the error stays, give the `requestId` to the operator.
+        #[non_exhaustive]
+        Internal {
+            ///The same sentence, for clients that read this field.
+            message: String,
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
+        #[non_exhaustive]
+        ServiceUnavailable {
+            ///The same sentence, for clients that read this field.
+            message: String,
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
+            request_id: Uuid,
+            ///Seconds to wait before trying again.
+            retry_after: u32,
+            /// What all errors have.
+            failure: Failure,
+        },
+        /// Everything else: a code that is newer than this SDK, an answer that cannot be read, no answer, or a request
+        /// that was not sent.
+        Other(Failure),
+    }
+    impl Refusal for RequestPasswordResetError {
+        #[inline]
+        fn typed(failure: &Failure) -> Option<Self> {
+            Some(
+                match failure.code()? {
+                    "VALIDATION" => {
+                        Self::Validation {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            errors: failure.field("errors")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "REQUEST_TIMEOUT" => {
+                        Self::RequestTimeout {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "PAYLOAD_TOO_LARGE" => {
+                        Self::PayloadTooLarge {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "UNSUPPORTED_MEDIA_TYPE" => {
+                        Self::UnsupportedMediaType {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "TOO_MANY_REQUESTS" => {
+                        Self::TooManyRequests {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            retry_after: failure.field("retryAfter")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "INTERNAL" => {
+                        Self::Internal {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "SERVICE_UNAVAILABLE" => {
+                        Self::ServiceUnavailable {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            retry_after: failure.field("retryAfter")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    _other => return None,
+                },
+            )
+        }
+        #[inline]
+        fn other(failure: Failure) -> Self {
+            Self::Other(failure)
+        }
+    }
+    crate::failure::problem! {
+        RequestPasswordResetError : Validation RequestTimeout PayloadTooLarge
+        UnsupportedMediaType TooManyRequests Internal ServiceUnavailable
+    }
     ///Why `resend_verification` did not do it.
     #[derive(Clone, Debug)]
     #[non_exhaustive]
@@ -4638,6 +4829,191 @@ pub mod types {
         ResetMfaError : Validation TokenInvalid TokenExpired
         InsufficientUserAuthentication Forbidden MfaEnforced UserNotFound RequestTimeout
         PayloadTooLarge UnsupportedMediaType Internal ServiceUnavailable
+    }
+    ///Why `reset_password` did not do it.
+    #[derive(Clone, Debug)]
+    #[non_exhaustive]
+    pub enum ResetPasswordError {
+        ///400 `VALIDATION`: The request cannot be read, or a value is out of its bounds: malformed JSON, a missing field, a wrong type, a wrong length. `errors` names each field as in JSON (`body` if there is no field to name) and never repeats the value. Correct those fields and send the request again. Unknown fields are ignored.
+        #[non_exhaustive]
+        Validation {
+            ///The same sentence, for clients that read this field.
+            message: String,
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
+            request_id: Uuid,
+            ///At least one field and what to do about it.
+            errors: Vec<InvalidField>,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///400 `RESET_TOKEN_INVALID`: The token of the mailed link is unknown, used, or replaced by a newer mail. Ask for a new mail.
+        #[non_exhaustive]
+        ResetTokenInvalid {
+            ///The same sentence, for clients that read this field.
+            message: String,
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///400 `RESET_TOKEN_EXPIRED`: The mailed link is older than 15 minutes. Ask for a new mail.
+        #[non_exhaustive]
+        ResetTokenExpired {
+            ///The same sentence, for clients that read this field.
+            message: String,
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///403 `MFA_REQUIRED`: Sign-in asks this account for a second factor, and so does a new password. Nothing changed, and the link stays valid. Tell the user to open the link of the mail in a browser.
+        #[non_exhaustive]
+        MfaRequired {
+            ///The same sentence, for clients that read this field.
+            message: String,
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or came with less than 500 bytes a second. The connection is closed. Send the request again.
+        #[non_exhaustive]
+        RequestTimeout {
+            ///The same sentence, for clients that read this field.
+            message: String,
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///413 `PAYLOAD_TOO_LARGE`: The body is larger than 16 KiB.
+        #[non_exhaustive]
+        PayloadTooLarge {
+            ///The same sentence, for clients that read this field.
+            message: String,
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is not JSON.
+        #[non_exhaustive]
+        UnsupportedMediaType {
+            ///The same sentence, for clients that read this field.
+            message: String,
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///500 `INTERNAL`: The server failed. Try again once. If the error stays, give the `requestId` to the operator.
+        #[non_exhaustive]
+        Internal {
+            ///The same sentence, for clients that read this field.
+            message: String,
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
+        #[non_exhaustive]
+        ServiceUnavailable {
+            ///The same sentence, for clients that read this field.
+            message: String,
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
+            request_id: Uuid,
+            ///Seconds to wait before trying again.
+            retry_after: u32,
+            /// What all errors have.
+            failure: Failure,
+        },
+        /// Everything else: a code that is newer than this SDK, an answer that cannot be read, no answer, or a request
+        /// that was not sent.
+        Other(Failure),
+    }
+    impl Refusal for ResetPasswordError {
+        #[inline]
+        fn typed(failure: &Failure) -> Option<Self> {
+            Some(
+                match failure.code()? {
+                    "VALIDATION" => {
+                        Self::Validation {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            errors: failure.field("errors")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "RESET_TOKEN_INVALID" => {
+                        Self::ResetTokenInvalid {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "RESET_TOKEN_EXPIRED" => {
+                        Self::ResetTokenExpired {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "MFA_REQUIRED" => {
+                        Self::MfaRequired {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "REQUEST_TIMEOUT" => {
+                        Self::RequestTimeout {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "PAYLOAD_TOO_LARGE" => {
+                        Self::PayloadTooLarge {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "UNSUPPORTED_MEDIA_TYPE" => {
+                        Self::UnsupportedMediaType {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "INTERNAL" => {
+                        Self::Internal {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "SERVICE_UNAVAILABLE" => {
+                        Self::ServiceUnavailable {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            retry_after: failure.field("retryAfter")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    _other => return None,
+                },
+            )
+        }
+        #[inline]
+        fn other(failure: Failure) -> Self {
+            Self::Other(failure)
+        }
+    }
+    crate::failure::problem! {
+        ResetPasswordError : Validation ResetTokenInvalid ResetTokenExpired MfaRequired
+        RequestTimeout PayloadTooLarge UnsupportedMediaType Internal ServiceUnavailable
     }
     ///Why `send_magic_link` did not do it.
     #[derive(Clone, Debug)]
@@ -6416,6 +6792,22 @@ pub mod calls {
             ends_session: false,
         };
     }
+    ///`POST /user/request-reset-password`.
+    #[derive(Debug)]
+    pub enum RequestPasswordReset {}
+    impl Operation for RequestPasswordReset {
+        type Body = types::RequestPasswordResetRequest;
+        type Answer = types::MessageResponse;
+        type Error = types::RequestPasswordResetError;
+        const ABOUT: &'static About = &About {
+            name: "request_password_reset",
+            method: Method::POST,
+            path: "/user/request-reset-password",
+            opened_by: &[Credential::Nothing],
+            one_time: false,
+            ends_session: false,
+        };
+    }
     ///`POST /user/resend-verification/{id}`.
     #[derive(Debug)]
     pub enum ResendVerification {}
@@ -6445,6 +6837,22 @@ pub mod calls {
             path: "/mfa/reset",
             opened_by: &[Credential::Bearer],
             one_time: false,
+            ends_session: false,
+        };
+    }
+    ///`POST /user/reset-password`.
+    #[derive(Debug)]
+    pub enum ResetPassword {}
+    impl Operation for ResetPassword {
+        type Body = types::ResetPasswordRequest;
+        type Answer = types::MessageResponse;
+        type Error = types::ResetPasswordError;
+        const ABOUT: &'static About = &About {
+            name: "reset_password",
+            method: Method::POST,
+            path: "/user/reset-password",
+            opened_by: &[Credential::Nothing],
+            one_time: true,
             ends_session: false,
         };
     }
@@ -6715,6 +7123,18 @@ impl Client {
     ) -> Call<calls::RegisterUser> {
         Call::new(&self.core).json(&request)
     }
+    ///Request a new password.
+    ///
+    ///Mails a link for a new password. The answer, the work and the time are the same whether or not the address has an account. An address without an account gets a mail that says so. The link works once, for 15 minutes, on any device. A newer mail replaces an older one. The link opens the server's own page; a page of yours sends the part after the `#` to `POST /user/reset-password`. Limits: 3 such mails an hour per address; after that the call still answers 200 but sends nothing, and the last mail stays valid. 30 calls an hour per network.
+    ///
+    ///`POST /user/request-reset-password`; [`types::RequestPasswordResetError`] has its errors.
+    #[inline]
+    pub fn request_password_reset(
+        &self,
+        request: types::RequestPasswordResetRequest,
+    ) -> Call<calls::RequestPasswordReset> {
+        Call::new(&self.core).json(&request)
+    }
     ///Mail the verification link again.
     ///
     ///Mails a new link for a registration that is still open. The old link stops working. The 24 hours still count from the registration. An unknown id and a registration that is over get the same answer. Limits: 3 registration mails an hour per address; after that the call still answers 200 but sends nothing. 30 calls that send mail an hour per network.
@@ -6735,6 +7155,18 @@ impl Client {
     #[inline]
     pub fn reset_mfa(&self) -> Call<calls::ResetMfa> {
         Call::new(&self.core)
+    }
+    ///Set a new password.
+    ///
+    ///Takes the token of the mailed link and sets the new password. All sessions end, and the owner is told by mail. Signs nobody in: call `POST /user/login` next. The token works once. If sign-in asks this account for a second factor, the answer is `MFA_REQUIRED`: nothing changes, and the link stays valid for the server's own page, which asks for the second factor. `POST /identity/password/reset` does the same for a page of yours.
+    ///
+    ///`POST /user/reset-password`; [`types::ResetPasswordError`] has its errors.
+    #[inline]
+    pub fn reset_password(
+        &self,
+        request: types::ResetPasswordRequest,
+    ) -> Call<calls::ResetPassword> {
+        Call::new(&self.core).json(&request)
     }
     ///Mail a link.
     ///

@@ -276,6 +276,21 @@ impl Mocked for calls::RegisterUser {
         super::envelope(status, code)
     }
 }
+impl Mocked for calls::RequestPasswordReset {
+    const SUCCESS: u16 = 200u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("VALIDATION", 400u16),
+        ("REQUEST_TIMEOUT", 408u16),
+        ("PAYLOAD_TOO_LARGE", 413u16),
+        ("UNSUPPORTED_MEDIA_TYPE", 415u16),
+        ("TOO_MANY_REQUESTS", 429u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
 impl Mocked for calls::ResendVerification {
     const SUCCESS: u16 = 200u16;
     const ERRORS: &'static [(&'static str, u16)] = &[
@@ -298,6 +313,23 @@ impl Mocked for calls::ResetMfa {
         ("FORBIDDEN", 403u16),
         ("MFA_ENFORCED", 403u16),
         ("USER_NOT_FOUND", 404u16),
+        ("REQUEST_TIMEOUT", 408u16),
+        ("PAYLOAD_TOO_LARGE", 413u16),
+        ("UNSUPPORTED_MEDIA_TYPE", 415u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+impl Mocked for calls::ResetPassword {
+    const SUCCESS: u16 = 200u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("VALIDATION", 400u16),
+        ("RESET_TOKEN_INVALID", 400u16),
+        ("RESET_TOKEN_EXPIRED", 400u16),
+        ("MFA_REQUIRED", 403u16),
         ("REQUEST_TIMEOUT", 408u16),
         ("PAYLOAD_TOO_LARGE", 413u16),
         ("UNSUPPORTED_MEDIA_TYPE", 415u16),
@@ -511,6 +543,10 @@ pub trait MockServerExt: sealed::Server {
     fn register_user<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
         F: FnOnce(When<calls::RegisterUser>, Then<calls::RegisterUser>);
+    ///Mocks `POST /user/request-reset-password`.
+    fn request_password_reset<F>(&self, mock: F) -> httpmock::Mock<'_>
+    where
+        F: FnOnce(When<calls::RequestPasswordReset>, Then<calls::RequestPasswordReset>);
     ///Mocks `POST /user/resend-verification/{id}`.
     fn resend_verification<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
@@ -519,6 +555,10 @@ pub trait MockServerExt: sealed::Server {
     fn reset_mfa<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
         F: FnOnce(When<calls::ResetMfa>, Then<calls::ResetMfa>);
+    ///Mocks `POST /user/reset-password`.
+    fn reset_password<F>(&self, mock: F) -> httpmock::Mock<'_>
+    where
+        F: FnOnce(When<calls::ResetPassword>, Then<calls::ResetPassword>);
     ///Mocks `POST /mfa/magic-link/send`.
     fn send_magic_link<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
@@ -656,6 +696,12 @@ impl MockServerExt for httpmock::MockServer {
     {
         on(self, mock)
     }
+    fn request_password_reset<F>(&self, mock: F) -> httpmock::Mock<'_>
+    where
+        F: FnOnce(When<calls::RequestPasswordReset>, Then<calls::RequestPasswordReset>),
+    {
+        on(self, mock)
+    }
     fn resend_verification<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
         F: FnOnce(When<calls::ResendVerification>, Then<calls::ResendVerification>),
@@ -665,6 +711,12 @@ impl MockServerExt for httpmock::MockServer {
     fn reset_mfa<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
         F: FnOnce(When<calls::ResetMfa>, Then<calls::ResetMfa>),
+    {
+        on(self, mock)
+    }
+    fn reset_password<F>(&self, mock: F) -> httpmock::Mock<'_>
+    where
+        F: FnOnce(When<calls::ResetPassword>, Then<calls::ResetPassword>),
     {
         on(self, mock)
     }

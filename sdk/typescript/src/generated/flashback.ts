@@ -464,6 +464,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/user/request-reset-password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Request a new password
+         * @description Mails a link for a new password. The answer, the work and the time are the same whether or not the address has an account. An address without an account gets a mail that says so. The link works once, for 15 minutes, on any device. A newer mail replaces an older one. The link opens the server's own page; a page of yours sends the part after the `#` to `POST /user/reset-password`. Limits: 3 such mails an hour per address; after that the call still answers 200 but sends nothing, and the last mail stays valid. 30 calls an hour per network.
+         */
+        post: operations["requestPasswordReset"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/user/reset-password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Set a new password
+         * @description Takes the token of the mailed link and sets the new password. All sessions end, and the owner is told by mail. Signs nobody in: call `POST /user/login` next. The token works once. If sign-in asks this account for a second factor, the answer is `MFA_REQUIRED`: nothing changes, and the link stays valid for the server's own page, which asks for the second factor. `POST /identity/password/reset` does the same for a page of yours.
+         */
+        post: operations["resetPassword"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/user/profile": {
         parameters: {
             query?: never;
@@ -868,6 +908,21 @@ export interface components {
             /** @description A password that replaces the one of the registration. At least 15 characters by default. The operator can set another number with `password_min`. */
             password?: string;
         };
+        /** @description Whose password was forgotten. */
+        RequestPasswordResetRequest: {
+            /**
+             * Format: email
+             * @description The address of the account.
+             */
+            email: string;
+        };
+        /** @description The link, and the new password. */
+        ResetPasswordRequest: {
+            /** @description The token of the mailed link. */
+            token: string;
+            /** @description The new password. At least 15 characters by default. The operator can set another number with `password_min`. */
+            newPassword: string;
+        };
         /** @description The token of a link. */
         PreVerifyEmailRequest: {
             /** @description The part of the link after the `#`. */
@@ -1205,6 +1260,39 @@ export interface components {
             code: "REGISTRATION_TOKEN_EXPIRED";
             requestId: components["schemas"]["ErrorRequestId"];
         };
+        /** @description The token of the mailed link is unknown, used, or replaced by a newer mail. Ask for a new mail. */
+        ResetTokenInvalidErrorResponse: {
+            success: components["schemas"]["ErrorSuccess"];
+            error: components["schemas"]["ErrorSentence"];
+            message: components["schemas"]["ErrorMessage"];
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            code: "RESET_TOKEN_INVALID";
+            requestId: components["schemas"]["ErrorRequestId"];
+        };
+        /** @description The mailed link is older than 15 minutes. Ask for a new mail. */
+        ResetTokenExpiredErrorResponse: {
+            success: components["schemas"]["ErrorSuccess"];
+            error: components["schemas"]["ErrorSentence"];
+            message: components["schemas"]["ErrorMessage"];
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            code: "RESET_TOKEN_EXPIRED";
+            requestId: components["schemas"]["ErrorRequestId"];
+        };
+        /** @description Sign-in asks this account for a second factor, and so does a new password. Nothing changed, and the link stays valid. Tell the user to open the link of the mail in a browser. */
+        MfaRequiredErrorResponse: {
+            success: components["schemas"]["ErrorSuccess"];
+            error: components["schemas"]["ErrorSentence"];
+            message: components["schemas"]["ErrorMessage"];
+            /** @enum {string} */
+            code: "MFA_REQUIRED";
+            requestId: components["schemas"]["ErrorRequestId"];
+        };
         /** @description The address has an account. Answered only if the operator turned on `registration_tells_taken`. */
         NameTakenErrorResponse: {
             success: components["schemas"]["ErrorSuccess"];
@@ -1508,6 +1596,8 @@ export interface components {
         ListOrganizationUsersError400: components["schemas"]["ValidationErrorResponse"] | components["schemas"]["NoOrganisationErrorResponse"];
         /** @description What `preVerifyEmail` answers with 400: `code` tells which. */
         PreVerifyEmailError400: components["schemas"]["ValidationErrorResponse"] | components["schemas"]["RegistrationTokenInvalidErrorResponse"] | components["schemas"]["RegistrationTokenExpiredErrorResponse"];
+        /** @description What `resetPassword` answers with 400: `code` tells which. */
+        ResetPasswordError400: components["schemas"]["ValidationErrorResponse"] | components["schemas"]["ResetTokenInvalidErrorResponse"] | components["schemas"]["ResetTokenExpiredErrorResponse"];
         /** @description What `verifyEmail` answers with 400: `code` tells which. */
         VerifyEmailError400: components["schemas"]["ValidationErrorResponse"] | components["schemas"]["RegistrationTokenInvalidErrorResponse"] | components["schemas"]["RegistrationTokenExpiredErrorResponse"];
         /** @description The access token is not accepted: `code` says why. */
@@ -1734,6 +1824,8 @@ export type LogoutRequest = components['schemas']['LogoutRequest'];
 export type RegisterRequest = components['schemas']['RegisterRequest'];
 export type RegisterResponse = components['schemas']['RegisterResponse'];
 export type VerifyEmailRequest = components['schemas']['VerifyEmailRequest'];
+export type RequestPasswordResetRequest = components['schemas']['RequestPasswordResetRequest'];
+export type ResetPasswordRequest = components['schemas']['ResetPasswordRequest'];
 export type PreVerifyEmailRequest = components['schemas']['PreVerifyEmailRequest'];
 export type PreVerifyEmailAnswer = components['schemas']['PreVerifyEmailAnswer'];
 export type ListOrganizationUsersAnswer = components['schemas']['ListOrganizationUsersAnswer'];
@@ -1759,6 +1851,9 @@ export type AuthenticatorClockOffErrorResponse = components['schemas']['Authenti
 export type PasskeyRefusedErrorResponse = components['schemas']['PasskeyRefusedErrorResponse'];
 export type RegistrationTokenInvalidErrorResponse = components['schemas']['RegistrationTokenInvalidErrorResponse'];
 export type RegistrationTokenExpiredErrorResponse = components['schemas']['RegistrationTokenExpiredErrorResponse'];
+export type ResetTokenInvalidErrorResponse = components['schemas']['ResetTokenInvalidErrorResponse'];
+export type ResetTokenExpiredErrorResponse = components['schemas']['ResetTokenExpiredErrorResponse'];
+export type MfaRequiredErrorResponse = components['schemas']['MfaRequiredErrorResponse'];
 export type NameTakenErrorResponse = components['schemas']['NameTakenErrorResponse'];
 export type NoOrganisationErrorResponse = components['schemas']['NoOrganisationErrorResponse'];
 export type InvalidCredentialsErrorResponse = components['schemas']['InvalidCredentialsErrorResponse'];
@@ -1797,6 +1892,7 @@ export type VerifyMfaLoginError400 = components['schemas']['VerifyMfaLoginError4
 export type RegisterUserError400 = components['schemas']['RegisterUserError400'];
 export type ListOrganizationUsersError400 = components['schemas']['ListOrganizationUsersError400'];
 export type PreVerifyEmailError400 = components['schemas']['PreVerifyEmailError400'];
+export type ResetPasswordError400 = components['schemas']['ResetPasswordError400'];
 export type VerifyEmailError400 = components['schemas']['VerifyEmailError400'];
 export type UnauthorizedError = components['schemas']['UnauthorizedError'];
 export type UnauthorizedOrStaleError = components['schemas']['UnauthorizedOrStaleError'];
@@ -3010,6 +3106,113 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["VerifyEmailError400"];
+                };
+            };
+            408: components["responses"]["RequestTimeout"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    requestPasswordReset: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "email": "alice@example.com"
+                 *     }
+                 */
+                "application/json": components["schemas"]["RequestPasswordResetRequest"];
+            };
+        };
+        responses: {
+            /** @description Accepted. The mail says how to continue. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "success": true,
+                     *       "message": "If this address has an account, a link for a new password is on its way. Please check your inbox."
+                     *     }
+                     */
+                    "application/json": components["schemas"]["MessageResponse"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            408: components["responses"]["RequestTimeout"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    resetPassword: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "token": "pr_AaIDjn8Ae9iGyX8OAK8aHwGiA5BTwHSNhzVTAEivkxx0jYc1UwBIr5McWbmmVm38bTknb6BJxgUPHnXTJKrY2g",
+                 *       "newPassword": "four wooden spoons sing"
+                 *     }
+                 */
+                "application/json": components["schemas"]["ResetPasswordRequest"];
+            };
+        };
+        responses: {
+            /** @description The password is changed. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "success": true,
+                     *       "message": "The password was changed. You can sign in now."
+                     *     }
+                     */
+                    "application/json": components["schemas"]["MessageResponse"];
+                };
+            };
+            /** @description Refused: `VALIDATION`, `RESET_TOKEN_INVALID` or `RESET_TOKEN_EXPIRED`. */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResetPasswordError400"];
+                };
+            };
+            /** @description Not allowed: `MFA_REQUIRED`. */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MfaRequiredErrorResponse"];
                 };
             };
             408: components["responses"]["RequestTimeout"];

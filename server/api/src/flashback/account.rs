@@ -99,6 +99,41 @@ pub async fn verify_email(
     Ok(Json(MessageResponse::new(message)))
 }
 
+refuses!(RequestPasswordReset: WITH_BODY, Validation, TooManyRequests);
+
+/// Mails a link for a new password.
+#[utoipa::path(operation_id = "requestPasswordReset", tag = "Account", request_body = RequestPasswordResetRequest,
+    responses((status = 200, body = MessageResponse), RequestPasswordReset))]
+#[post("/user/request-reset-password")]
+pub async fn request_password_reset(
+    app: App,
+    Client(source): Client,
+    body: Body<RequestPasswordResetRequest>,
+) -> Answer<MessageResponse> {
+    let command = body.into_inner().command(source);
+    app.run(flow::password_reset::forgot, command).await?;
+    let message = "If this address has an account, a link for a new password is on its way. Please check your inbox.";
+    Ok(Json(MessageResponse::new(message)))
+}
+
+refuses!(ResetPassword: WITH_BODY, Validation, ResetTokenInvalid, ResetTokenExpired, MfaRequired);
+
+/// Changes the password, if sign-in asks for no second factor.
+#[utoipa::path(operation_id = "resetPassword", tag = "Account", request_body = ResetPasswordRequest,
+    responses((status = 200, body = MessageResponse), ResetPassword))]
+#[post("/user/reset-password")]
+pub async fn reset_password(
+    app: App,
+    Client(source): Client,
+    body: Body<ResetPasswordRequest>,
+) -> Answer<MessageResponse> {
+    let command = body.into_inner().command(source);
+    app.run(flow::password_reset::reset_by_link, command)
+        .await?;
+    let message = "The password was changed. You can sign in now.";
+    Ok(Json(MessageResponse::new(message)))
+}
+
 refuses!(GetProfile: WITHOUT_BODY, TokenInvalid, TokenExpired);
 
 /// Returns the account of the bearer.
@@ -225,6 +260,42 @@ impl VerifyEmailRequest {
         flow::registration::ProveByLink {
             token: self.token.into_secret(),
             password: self.password.map(SecretText::into_secret),
+            source,
+        }
+    }
+}
+
+#[derive(Deserialize, Validate, ToSchema)]
+pub struct RequestPasswordResetRequest {
+    #[validate(length(max = 254))]
+    #[schema(format = Email, max_length = 254)]
+    email: String,
+}
+
+impl RequestPasswordResetRequest {
+    fn command(self, source: Source) -> flow::password_reset::Forgot {
+        flow::password_reset::Forgot {
+            email: self.email,
+            source,
+        }
+    }
+}
+
+#[derive(Deserialize, Validate, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ResetPasswordRequest {
+    #[validate(length(min = 1, max = 200))]
+    #[schema(value_type = String, min_length = 1, max_length = 200)]
+    token: SecretText,
+    #[schema(value_type = String, min_length = 15, max_length = 256)]
+    new_password: SecretText,
+}
+
+impl ResetPasswordRequest {
+    fn command(self, source: Source) -> flow::password_reset::ResetByLink {
+        flow::password_reset::ResetByLink {
+            token: self.token.into_secret(),
+            new_password: self.new_password.into_secret(),
             source,
         }
     }

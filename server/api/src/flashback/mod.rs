@@ -66,6 +66,8 @@ fn routes(config: &mut Operations<'_, '_>) {
         .service(account::resend_verification)
         .service(account::pre_verify_email)
         .service(account::verify_email)
+        .service(account::request_password_reset)
+        .service(account::reset_password)
         .service(account::get_profile);
 }
 

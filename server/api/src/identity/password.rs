@@ -180,7 +180,7 @@ impl ResetPasswordRequest {
             email: self.email,
             code: self.code.map(SecretText::into_secret),
             password: self.password.into_secret(),
-            carries: CARRIES,
+            second_step: Some(CARRIES),
             source,
         }
     }

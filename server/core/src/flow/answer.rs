@@ -55,7 +55,7 @@ pub trait Effect: Clone + Send + 'static {
     /// Runs first in every write, before a try is taken.
     ///
     /// # Errors
-    /// Refuses what no right answer can change.
+    /// Refuses what does not depend on the answer.
     fn admit(&self, tx: &mut Tx, act: &Act, question: &Question) -> Result<()>;
 
     /// Runs in the write that uses the challenge up. `method` is that of the right answer.
@@ -170,7 +170,7 @@ async fn judge_typed<E: Effect>(
                     None => None,
                 };
                 let refusal = wrong_code(taken.attempts_remaining, offset);
-                trial.refuse(tx, &taken, Event::CodeWrong, refusal)
+                trial.refuse_wrong(tx, &taken, Event::CodeWrong, refusal)
             }
             Verdict::Used { retry_after } => {
                 let refusal = Refusal::UsedMfaCode {
@@ -178,7 +178,7 @@ async fn judge_typed<E: Effect>(
                     attempts_remaining: taken.attempts_remaining,
                     retry_after,
                 };
-                trial.refuse(tx, &taken, Event::CodeReused, refusal)
+                trial.refuse_wrong(tx, &taken, Event::CodeReused, refusal)
             }
         }
     })
@@ -228,7 +228,13 @@ impl<E: Effect> Trial<E> {
     }
 
     /// Records a wrong answer, and refuses it.
-    fn refuse<T>(&self, tx: &mut Tx, taken: &Try, event: Event, refusal: Refusal) -> Result<T> {
+    fn refuse_wrong<T>(
+        &self,
+        tx: &mut Tx,
+        taken: &Try,
+        event: Event,
+        refusal: Refusal,
+    ) -> Result<T> {
         taken.failed(tx, &self.act, &self.question, event)?;
         Err(refusal.into())
     }

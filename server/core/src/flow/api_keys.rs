@@ -107,7 +107,10 @@ pub async fn make(ctx: &Ctx, command: Make) -> Result<NewKey> {
         .expires_in_days
         .unwrap_or(policy.api_key_default_days);
     if days == 0 || days > policy.api_key_max_days {
-        let sentence = "This number is outside the allowed range.";
+        let sentence = format!(
+            "This number must be between 1 and {}.",
+            policy.api_key_max_days
+        );
         return Err(Refusal::field("expiresInDays", sentence).into());
     }
     let printed = PrintedKey {

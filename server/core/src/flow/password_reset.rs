@@ -4,23 +4,24 @@
 use crate::app::Ctx;
 use crate::factor::{Code, sent_code};
 use crate::flow::act::{DAY, HOUR, network};
-use crate::flow::challenge::{self, Opening};
-use crate::flow::login::{SecondStepSupport, first_method};
-use crate::flow::{Act, MailCause, demand, password, sms};
+use crate::flow::challenge;
+use crate::flow::login::SecondStepSupport;
+use crate::flow::{Act, MailCause, password};
 use crate::model::audit::Event;
-use crate::model::kinds::Purpose;
 use crate::model::notice::Message;
 use crate::model::reference::{Reference, ReferenceKind};
 use crate::model::source::Source;
 use crate::model::user::{PasswordHash, PasswordReset, User, address_as_typed, judge_address};
 use crate::model::{Error, Refusal, ResetId, Result, Secret, UserId};
-use crate::outcome::{ResetChallenge, ResetResult};
+use crate::outcome::ResetResult;
 use crate::store::limits::{self, Limit};
-use crate::store::{Tx, factors, password_resets, users};
+use crate::store::{Tx, password_resets, users};
 use crate::vault;
 
+mod change;
 mod prove;
 
+use change::Change;
 pub use prove::{Verify, verify};
 
 /// How long the link and the code work.
@@ -137,8 +138,8 @@ pub struct Reset {
     pub code: Option<Secret<String>>,
     /// The new password.
     pub password: Secret<String>,
-    /// What the API supports of a second step.
-    pub carries: SecondStepSupport,
+    /// What the API supports of a second step; `None` if it can ask for none.
+    pub second_step: Option<SecondStepSupport>,
     /// The address that the call came from.
     pub source: Source,
 }
@@ -146,7 +147,8 @@ pub struct Reset {
 /// Uses the mail up, and changes the password, or opens a challenge if sign-in asks for a second step.
 ///
 /// # Errors
-/// Refuses a link or a code that is unknown, wrong, used or expired, and a password that may not be set.
+/// Refuses a link or a code that is unknown, wrong, used or expired, and a password that may not be set. Refuses an
+/// account with a second factor if the API can ask for none.
 pub async fn reset(ctx: &Ctx, command: Reset) -> Result<ResetResult> {
     let act = Act::begin(ctx, command.source);
     password::judge_length(ctx, &command.password)?;
@@ -154,42 +156,44 @@ pub async fn reset(ctx: &Ctx, command: Reset) -> Result<ResetResult> {
     let (mail, user) = admit(ctx, &act, by).await?;
     let words = password::own_words(&user.email, &[&user.first_name, &user.last_name]);
     let hash = password::hash_new(ctx, &act, command.password, words).await?;
-    let draft = challenge::Draft::new(ctx, &act);
-    let carries = command.carries;
-    let done = ctx
-        .write(move |tx| {
-            let user = hold(tx, mail.user_id)?;
-            if !password_resets::spend(tx, &mail, act.now)? {
-                return Err(Refusal::ResetTokenInvalid.into());
-            }
-            let factors = factors::of_user(tx, user.id)?;
-            let purpose = Purpose::PasswordReset;
-            let methods = demand::of(tx, &user, &factors)?.for_purpose(purpose);
-            if methods.is_empty() {
-                change(tx, &act, &user, &hash)?;
-                return Ok(ResetResult::Done);
-            }
-            let method = first_method(tx, &act, &user, &factors, &methods, carries, purpose)?;
-            let opening = Opening {
-                phone: sms::phone_on(&factors),
-                sends: carries.sends,
-                even_unsent: true,
-                action: Some(hash.as_str().to_owned()),
-                ..Opening::new(purpose, method, act.policy().challenge_seconds)
-            };
-            let opened = draft.open(tx, &act, &user, &opening)?;
-            let word = Some(method.as_str());
-            act.audit(tx, user.id, Event::ChallengeBegun, word)?;
-            Ok(ResetResult::Challenge(ResetChallenge {
-                mfa_token: draft.token(user.id),
-                method,
-                methods: methods.into_methods(),
-                unsent: opened.unsent,
-            }))
-        })
-        .await?;
+    let change = Change {
+        draft: challenge::Draft::new(ctx, &act),
+        act,
+        mail,
+        hash,
+        second_step: command.second_step,
+    };
+    let done = ctx.write(move |tx| change.write(tx)).await?;
     ctx.nudge_courier();
     Ok(done)
+}
+
+/// A new password by the mailed link, for an API that can ask for no second step.
+pub struct ResetByLink {
+    /// The token of the mailed link.
+    pub token: Secret<String>,
+    /// The new password.
+    pub new_password: Secret<String>,
+    /// The address that the call came from.
+    pub source: Source,
+}
+
+/// Uses the mail up and changes the password.
+///
+/// # Errors
+/// Refuses as [`reset`] does, and an account with a second factor.
+pub async fn reset_by_link(ctx: &Ctx, command: ResetByLink) -> Result<()> {
+    let command = Reset {
+        token: Some(command.token),
+        email: None,
+        code: None,
+        password: command.new_password,
+        second_step: None,
+        source: command.source,
+    };
+    let done = reset(ctx, command).await;
+    done.map_err(|error| password::under("newPassword", error))?;
+    Ok(())
 }
 
 /// What proves the mailbox.

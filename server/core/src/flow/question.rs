@@ -95,7 +95,7 @@ impl Question {
             && counter.is_some_and(|counter| counter.locked(act.policy()))
     }
 
-    /// Whether nothing that was read is against a right answer.
+    /// True if nothing that was read blocks a right answer.
     pub fn is_open(&self, act: &Act) -> bool {
         self.attempts.kind == self.counted(self.challenge.kind)
             && !self.is_locked(act, self.challenge.kind)
@@ -274,7 +274,11 @@ impl Question {
     ///
     /// # Errors
     /// Refuses everybody else.
-    pub fn judge_beginner(&self, act: &Act, caller: Option<&Caller>) -> Result<Option<Caller>> {
+    pub fn judge_set_up_caller(
+        &self,
+        act: &Act,
+        caller: Option<&Caller>,
+    ) -> Result<Option<Caller>> {
         if self.challenge.session_id.is_some() {
             self.judge_caller(caller)?;
             return Ok(None);

@@ -51,7 +51,7 @@ pub(super) async fn judge<E: Effect>(
             None => {
                 let attempts_remaining = taken.attempts_remaining;
                 let refusal = Refusal::InvalidMfaCode { attempts_remaining };
-                trial.refuse(tx, &taken, Event::CodeWrong, refusal)
+                trial.refuse_wrong(tx, &taken, Event::CodeWrong, refusal)
             }
         }
     })

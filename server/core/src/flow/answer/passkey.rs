@@ -154,7 +154,7 @@ pub fn tell_of_copy(tx: &mut Tx, act: &Act, user: &User) -> Result<()> {
 /// Records a refused passkey, and refuses.
 fn refuse<E: Effect, T>(tx: &mut Tx, trial: &Trial<E>, event: Event, taken: &Try) -> Result<T> {
     let attempts_remaining = taken.attempts_remaining;
-    trial.refuse(
+    trial.refuse_wrong(
         tx,
         taken,
         event,

@@ -49,7 +49,7 @@ pub async fn verify(ctx: &Ctx, command: Verify) -> Result<FactorChange> {
     let by_beginner = !matches!(command.by, By::Link);
     let caller = command.caller.as_ref();
     let question = find(ctx, &act, command.by, &command.answer, caller).await?;
-    let helper = question.judge_beginner(&act, caller)?;
+    let helper = question.judge_set_up_caller(&act, caller)?;
     let method = question.challenge.kind;
     let factor = match question.about() {
         Some(factor) if factor.state == FactorState::Pending => factor,
