@@ -283,6 +283,8 @@ async fn the_panel_shows_messages_and_moves_the_clock_by_keyboard_too() {
     let code = mail["code"].as_str().expect("a code");
     let button = ".sandbox-messages li:first-of-type > button";
     assert_eq!(browser.text(button).await, format!("Copy {code}"));
+    let link = ".sandbox-messages li:first-of-type pre a[href*='#']";
+    browser.element(link).await;
     sandbox.login("sms@example.com").await;
     browser.element(".sandbox-messages li:nth-of-type(2)").await;
     let newest = browser.text(".sandbox-messages li:first-of-type").await;
@@ -303,7 +305,20 @@ async fn the_panel_shows_messages_and_moves_the_clock_by_keyboard_too() {
         .element(".sandbox-buttons button[aria-pressed='true']")
         .await;
     assert!(sandbox.inner.is_held());
+    shows_the_code_of_an_app(&browser, &sandbox).await;
     let faults = browser.faults(&sandbox.url()).await;
     browser.stop().await;
     assert_eq!(faults, Vec::<String>::new());
+}
+
+/// The clock is held, so the code stays the same.
+async fn shows_the_code_of_an_app(browser: &Browser, sandbox: &Sandbox) {
+    let email = "authenticator@example.com";
+    browser
+        .click(&format!(".sandbox-caller option[value='{email}']"))
+        .await;
+    browser.press_enter(".sandbox-app button").await;
+    let code = sandbox.code_of(email).await;
+    let shown = browser.text(".sandbox-app button[title='Copy']").await;
+    assert_eq!(shown, format!("Copy {code}"));
 }

@@ -18,7 +18,7 @@ pub struct ForcedAnswer {
     pub calls: Calls,
     /// The code of the error.
     pub code: String,
-    /// How many calls it is for yet; without an end where there is none.
+    /// How many calls are left; `None` if there is no limit.
     pub left: Option<u32>,
 }
 

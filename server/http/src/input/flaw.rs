@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use actix_web::web;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 use serde_json::error::Category;
 use validator::{ValidationError, ValidationErrors, ValidationErrorsKind};
 
@@ -28,7 +29,6 @@ const NO_WORD: &str = "This is not one of the allowed values.";
 const OUTSIDE: &str = "This number is outside the allowed range.";
 const EMPTY: &str = "This field must not be empty.";
 const EMPTY_LIST: &str = "Give at least one value.";
-const LONG: &str = "This field is too long.";
 const NUL: &str = "This field must not contain the character U+0000.";
 const CONTROL: &str = "This field must not contain control characters, or characters that hide or reverse text. Type it again.";
 const BLANK: &str = "This field must contain a visible character.";
@@ -220,17 +220,32 @@ fn sentence(error: &ValidationError) -> Cow<'static, str> {
     if let Some(message) = &error.message {
         return message.clone();
     }
-    let value = error.params.get("value");
-    let sentence = match error.code.as_ref() {
-        "range" => OUTSIDE,
-        "length" if value.is_some_and(|value| value == "") => EMPTY,
-        "length" if value.is_some_and(|value| value.as_array().is_some_and(Vec::is_empty)) => {
-            EMPTY_LIST
-        }
-        "length" => LONG,
-        _unforeseen => UNREADABLE,
-    };
-    Cow::Borrowed(sentence)
+    match error.code.as_ref() {
+        "range" => bounds(error, "This number must be", ""),
+        "length" => length(error),
+        _unforeseen => Cow::Borrowed(UNREADABLE),
+    }
+}
+
+fn length(error: &ValidationError) -> Cow<'static, str> {
+    match error.params.get("value") {
+        Some(Value::String(text)) if text.is_empty() => Cow::Borrowed(EMPTY),
+        Some(Value::Array(list)) if list.is_empty() => Cow::Borrowed(EMPTY_LIST),
+        Some(Value::Array(_)) => bounds(error, "This list must have", " values"),
+        _text => bounds(error, "This field must have", " characters"),
+    }
+}
+
+/// Says which numbers are allowed, by what the check was declared with.
+fn bounds(error: &ValidationError, begin: &str, unit: &str) -> Cow<'static, str> {
+    let bound = |name| error.params.get(name).filter(|bound| !bound.is_null());
+    match (bound("min"), bound("max")) {
+        (Some(min), Some(max)) => format!("{begin} between {min} and {max}{unit}."),
+        (Some(min), None) => format!("{begin} at least {min}{unit}."),
+        (None, Some(max)) => format!("{begin} at most {max}{unit}."),
+        (None, None) => return Cow::Borrowed(UNREADABLE),
+    }
+    .into()
 }
 
 /// Returns the JSON name of a field: every API writes `firstName` for `first_name`. A field that begins with an underscore is

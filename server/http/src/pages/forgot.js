@@ -3,7 +3,7 @@
 
 import { Refused, post } from "./api.js";
 import { askSecond } from "./second.js";
-import { $, explain, notice, onSend, reveal, show } from "./ui.js";
+import { $, carried, explain, notice, onSend, reveal, show } from "./ui.js";
 
 /** After these only a new mail helps. */
 const OVER = ["RESET_TOKEN_INVALID", "RESET_TOKEN_EXPIRED", "TOO_MANY_RESET_ATTEMPTS"];
@@ -43,4 +43,5 @@ onSend($("#new-form"), async ({ code, password }) => {
 });
 $("#again").addEventListener("click", () => backToFirst());
 reveal();
+carried($("#email"));
 show("first", "#email");

@@ -24,6 +24,10 @@ export const usable = (methods) => methods.filter((method) => has(`method.${meth
 /** Methods whose codes are sent. */
 const SENT = ["email", "sms"];
 
+/** Methods whose codes are digits, and how many digits a code has at least. */
+const DIGITS = [...SENT, "authenticator"];
+const LEAST = 6;
+
 /** Asks for the second step in a place.
  * @param {HTMLElement} place @param {Asked} asked @param {Way} way */
 export function askSecond(place, asked, way) {
@@ -52,6 +56,8 @@ export function askSecond(place, asked, way) {
     $("label", codes).textContent = t(usesRecovery ? "second.recovery-code" : SENT.includes(now.method) ? "second.code-mail" : "second.code");
     input.inputMode = usesRecovery ? "text" : "numeric";
     input.autocomplete = usesRecovery ? "off" : "one-time-code";
+    if (DIGITS.includes(now.method) && !usesRecovery) input.minLength = LEAST;
+    else input.removeAttribute("minlength");
     input.value = "";
     // What was wrong with one method's code says nothing of another's.
     for (const form of [codes, passkeys, resend]) forgive(form);

@@ -4,7 +4,7 @@
 import { Refused, forget, isOwn, isSignedIn, keep, post } from "./api.js";
 import { canUsePasskeys, usePasskey } from "./passkeys.js";
 import { askSecond } from "./second.js";
-import { $, explain, notice, onSend, reveal, show, t } from "./ui.js";
+import { $, carry, explain, notice, onSend, reveal, show, t } from "./ui.js";
 
 /** Options for a passkey live five minutes; the browser is given new ones before that, in milliseconds. */
 const OPTIONS_LIVE = 240_000;
@@ -84,6 +84,7 @@ if (isSignedIn() && (await isOwn())) {
     history.replaceState(null, "", location.pathname);
   }
   show("first", "#email");
+  carry($("a[href='/forgot-password']"), $("#email"));
   const passkeys = document.querySelector("#passkey-form");
   if (passkeys instanceof HTMLFormElement && canUsePasskeys) {
     passkeys.hidden = false;

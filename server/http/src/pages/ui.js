@@ -170,6 +170,7 @@ export function countDown(form, seconds) {
       return;
     }
     clearInterval(Number(button.dataset.timer));
+    delete button.dataset.timer;
     button.removeAttribute("aria-disabled");
     button.textContent = label;
     const told = $(".form-error", form);
@@ -195,14 +196,19 @@ export function onSend(form, act, context) {
     if (button.getAttribute("aria-disabled") === "true") return;
     const fields = inputs(form);
     forgive(form);
-    const missing = fields.filter((input) => input.required && !input.value.trim());
-    for (const input of missing) mark(input, t("flaw.missing"));
-    if (missing.length) return void missing[0]?.focus();
+    const flawed = fields.filter((input) => {
+      const length = input.value.trim().length;
+      // What cannot be right is not sent: it would cost one of the tries.
+      const key = input.required && !length ? "flaw.missing" : length < input.minLength ? "flaw.code-short" : undefined;
+      if (key) mark(input, t(key, { least: input.minLength }));
+      return key;
+    });
+    if (flawed.length) return void flawed[0]?.focus();
     button.setAttribute("aria-disabled", "true");
     button.setAttribute("aria-busy", "true");
     try {
       await act(Object.fromEntries(fields.map(({ name, value }) => [name, value])));
-      button.removeAttribute("aria-disabled");
+      if (!("timer" in button.dataset)) button.removeAttribute("aria-disabled");
     } catch (error) {
       button.removeAttribute("aria-disabled");
       refuse(form, error, context);
@@ -238,4 +244,19 @@ export function row(name, hint, actions = []) {
     $(".actions", made).append(button);
   }
   return made;
+}
+
+/** Where the address that somebody typed waits for the next page. Never in a URL: servers and histories keep those. */
+const TYPED = "countersign.email";
+
+/** Takes the typed address along to the page that a link leads to.
+ * @param {HTMLAnchorElement} link @param {HTMLInputElement} input */
+export function carry(link, input) {
+  link.addEventListener("click", () => sessionStorage.setItem(TYPED, input.value));
+}
+
+/** Fills in the address that was typed on the page before. @param {HTMLInputElement} input */
+export function carried(input) {
+  input.value ||= sessionStorage.getItem(TYPED) ?? "";
+  sessionStorage.removeItem(TYPED);
 }

@@ -23,6 +23,7 @@ const SHOWN = 20;
 /** What the page shows. `caller` is an address, or empty for somebody new for each call. */
 let state = {
   caller: "", last: "", people: [], errors: {}, chosen: {}, notes: {}, messages: [], ahead: 0, now: 0, held: false,
+  app: undefined,
 };
 const readers = new Set();
 
@@ -234,7 +235,7 @@ async function sentTo(who, wait = 0) {
 /** The right code: the one that was sent, else what the app shows; if that was used, time goes on to the next one. */
 async function codeOf(who) {
   const memory = about(who);
-  const app = memory.secret ? { secret: memory.secret } : person(who)?.authenticatorSecret && { email: who };
+  const app = appOf(who);
   const sent = await sentTo(who, app ? 0 : 3);
   if (sent?.code) return sent.code;
   if (!app) throw new Error(`No code was sent to ${who}.`);
@@ -246,6 +247,12 @@ async function codeOf(who) {
   }
   memory.spent.add(code);
   return code;
+}
+
+/** How to ask for the code of somebody's authenticator app, if there is one. */
+function appOf(who) {
+  const { secret } = about(who);
+  return secret ? { secret } : person(who)?.authenticatorSecret && { email: who };
 }
 
 /** What the virtual device answers to the options of a set-up or of a sign-in. */
@@ -419,7 +426,8 @@ function callers(h, seen) {
   const listed = seen.people.map((one) => one.email);
   const others = [...new Set([seen.last, seen.caller])].filter((who) => who && !listed.includes(who));
   const option = (who, said) => h("option", { key: who, value: who }, said);
-  const choose = (event) => change({ caller: event.target.value });
+  // What was said of the calls before says nothing of those as somebody else.
+  const choose = (event) => change({ caller: event.target.value, notes: {}, app: undefined });
   const status = seen.caller
     ? `${about(seen.caller).bearer ? "Signed in" : "Not signed in yet"}. Values from an answer are used in the next call.`
     : seen.last ? `The last call was made as ${seen.last}.` : "Every example succeeds, in any order.";
@@ -431,7 +439,22 @@ function callers(h, seen) {
         option("", "a new person each time"),
         others.map((who) => option(who, who)),
         seen.people.map((one) => option(one.email, `${one.email.split("@")[0]}: ${one.about}`)))),
-    h("p", { role: "status" }, status), goOn);
+    h("p", { role: "status" }, status), goOn, app(h, seen));
+}
+
+/** The code that the caller's authenticator app shows. */
+function app(h, { caller, app: shown, now, held, ahead }) {
+  const asked = caller && appOf(caller);
+  if (!asked) return null;
+  const left = shown ? Math.ceil((shown.until - (held ? now : Date.now() + ahead)) / 1000) : 0;
+  const show = async () => {
+    const { code, secondsLeft } = await ask("POST", "/sandbox/authenticator-code", asked);
+    const at = state.held ? state.now : Date.now() + state.ahead;
+    change({ app: { code, until: at + secondsLeft * 1000 } });
+  };
+  return h("div", { className: "sandbox-app" }, left > 0
+    ? [copy(h, shown.code), ` from the authenticator app, ${left} s left`]
+    : h("button", { onClick: show }, "Show the authenticator app's code"));
 }
 
 /** Buttons that move the clock and hold it. */
@@ -444,18 +467,28 @@ function clock(h, seen) {
       h("button", { "aria-pressed": seen.held, onClick: () => moveClock("PUT", "", { held: !seen.held }) }, "Hold")));
 }
 
-/** Mails and text messages, newest first. */
-function messages(h, seen) {
-  const take = (code) => async ({ currentTarget }) => {
+/** A button that copies a code. */
+function copy(h, code) {
+  const take = async ({ currentTarget }) => {
     await navigator.clipboard.writeText(code);
     currentTarget.title = "Copied";
   };
-  const copy = (code) => h("button", { onClick: take(code), title: "Copy" }, `Copy ${code}`);
+  return h("button", { key: code, onClick: take, title: "Copy" }, `Copy ${code}`);
+}
+
+/** A text whose addresses can be clicked. */
+function linked(h, text) {
+  return text.split(/(https?:\/\/\S+)/).map((part, index) =>
+    index % 2 ? h("a", { key: index, href: part, target: "_blank", rel: "noreferrer" }, part) : part);
+}
+
+/** Mails and text messages, newest first. */
+function messages(h, seen) {
   const one = (message) => h("li", { key: message.number },
     h("div", null, message.channel === "mail" ? "Mail" : "Text", " to ", h("strong", null, message.to), `, ${time(message.sentAt)}`),
     h("details", null, h("summary", null, message.subject ?? "Text message"),
-      h("pre", null, message.text)),
-    message.code && copy(message.code));
+      h("pre", null, linked(h, message.text))),
+    message.code && copy(h, message.code));
   return h("section", null,
     h("h3", null, "Messages"),
     seen.messages.length
