@@ -34,29 +34,24 @@ async fn there_and_back(alice: &mut Person) {
     alice.server.verify_disable(&token, &code).await.is(200);
 }
 
-async fn a_network_causes_thirty_mails_an_hour() {
-    let server = Server::with(|settings| {
-        settings.trusted_proxies = super::loopback();
-        settings.policy.mail_calls_per_source = 4;
-    })
-    .await;
-    let alice = with_mail(&server).await;
-    let mut bob = server.registered("bob@example.com").await;
-    let token = alice
-        .login()
-        .from("203.0.113.1")
-        .await
-        .is(200)
-        .text("mfaToken");
+/// Causes the four mails that a network may cause: by a sign-in, its code sent again, a method that
+/// is to be turned off, and another sign-in. Returns the token of the first sign-in.
+async fn causes_four_mails(alice: &Person) -> String {
+    let server = &alice.server;
+    let begun = alice.login().from("203.0.113.1").await.is(200);
+    let token = begun.text("mfaToken");
     server.clock.advance(60);
     server.resend(&token).from("203.0.113.2").await.is(200);
-    alice
-        .begin_disable("email")
-        .from("203.0.113.3")
-        .await
-        .is(200);
+    let off = alice.begin_disable("email").from("203.0.113.3").await;
+    off.is(200);
     alice.login().from("203.0.113.4").await.is(200);
     server.mail_is_out().await;
+    token
+}
+
+/// Asserts that a sign-in begins and sends nothing, and says when its code can be asked for.
+async fn gets_no_fifth_mail(alice: &Person) {
+    let server = &alice.server;
     let before = server.mail.all_to("alice@example.com").len();
     let asked = alice.login().from("203.0.113.5").await.is(200);
     let refused = server
@@ -67,62 +62,67 @@ async fn a_network_causes_thirty_mails_an_hour() {
     assert_eq!(refused["retryAfter"], 3540);
     server.mail_is_out().await;
     assert_eq!(server.mail.all_to("alice@example.com").len(), before);
-    server.clock.advance(120);
-    server
-        .resend(&token)
-        .from("203.0.113.6")
-        .await
-        .refused(429, "TOO_MANY_REQUESTS");
-    alice
-        .begin_disable("email")
-        .from("203.0.113.7")
-        .await
-        .refused(429, "TOO_MANY_REQUESTS");
+}
+
+/// Asserts that set-ups have a count of their own.
+async fn begins_four_set_ups_and_no_more(bob: &Person) {
+    let begin = || bob.begin_setup("email").from("203.0.113.8");
     for _ in 0..4 {
-        // Set-ups have a count of their own.
-        bob.begin_setup("email").from("203.0.113.8").await.is(200);
-        server.mail.code_to("bob@example.com").await;
+        begin().await.is(200);
+        bob.server.mail.code_to("bob@example.com").await;
     }
-    bob.begin_setup("email")
-        .from("203.0.113.8")
-        .await
-        .refused(429, "TOO_MANY_REQUESTS");
+    begin().await.refused(429, "TOO_MANY_REQUESTS");
+}
+
+/// Asserts that strangers have a count of their own.
+async fn registers_four_strangers_and_no_more(server: &Server) {
+    let register = |email: &str| server.register(email).from("203.0.113.9");
     for number in 0..4 {
-        // Strangers have a count of their own.
-        server
-            .register(&format!("user{number}@example.com"))
-            .from("203.0.113.9")
-            .await
-            .is(202);
+        let registered = register(&format!("user{number}@example.com")).await;
+        registered.is(202);
     }
-    server
-        .register("carol@example.com")
-        .from("203.0.113.9")
-        .await
-        .refused(429, "TOO_MANY_REQUESTS");
-    alice.me().from("203.0.113.1").await.is(200);
+    let refused = register("carol@example.com").await;
+    refused.refused(429, "TOO_MANY_REQUESTS");
+}
+
+/// Asserts that a sign-in with an app begins, and cannot be switched to mail.
+async fn switches_no_sign_in_to_mail(bob: &mut Person) {
     bob.enable_authenticator().await;
     bob.sign_in().await;
     bob.enable_email().await;
-    let app = bob
-        .login()
-        .from("203.0.113.1")
-        .await
-        .is(200)
-        .text("mfaToken");
-    server
-        .switch(&app, "email")
+    let begun = bob.login().from("203.0.113.1").await.is(200);
+    bob.server
+        .switch(&begun.text("mfaToken"), "email")
         .from("203.0.113.10")
         .await
         .refused(429, "TOO_MANY_REQUESTS");
+}
+
+async fn a_network_causes_thirty_mails_an_hour() {
+    let server = Server::with(|settings| {
+        settings.trusted_proxies = super::loopback();
+        settings.policy.mail_calls_per_source = 4;
+    })
+    .await;
+    let alice = with_mail(&server).await;
+    let mut bob = server.registered("bob@example.com").await;
+    let token = causes_four_mails(&alice).await;
+    gets_no_fifth_mail(&alice).await;
+    server.clock.advance(120);
+    let again = server.resend(&token).from("203.0.113.6").await;
+    again.refused(429, "TOO_MANY_REQUESTS");
+    let off = alice.begin_disable("email").from("203.0.113.7").await;
+    off.refused(429, "TOO_MANY_REQUESTS");
+    begins_four_set_ups_and_no_more(&bob).await;
+    registers_four_strangers_and_no_more(&server).await;
+    alice.me().from("203.0.113.1").await.is(200);
+    switches_no_sign_in_to_mail(&mut bob).await;
+    // Other networks have counts of their own.
     alice.login().from("203.0.114.1").await.is(200);
     alice.login().await.is(200);
     server.clock.advance(3600);
-    server
-        .register("carol@example.com")
-        .from("203.0.113.9")
-        .await
-        .is(202);
+    let registered = server.register("carol@example.com").from("203.0.113.9");
+    registered.await.is(202);
     alice.login().from("203.0.113.1").await.is(200);
 }
 

@@ -16,6 +16,84 @@ tests! {
     a_user_that_cannot_be_helped_is_told_why,
 }
 
+/// Arguments, and what their complaint holds.
+type Complaint = (&'static [&'static str], &'static [&'static str]);
+
+/// What is mistyped.
+const MISTYPED: [Complaint; 13] = [
+    (
+        &["migrat"],
+        &["'migrat'", "'migrate'", "`countersign --help`"],
+    ),
+    (
+        &["--listn", "x"],
+        &["'--listn'", "'--listen'", "`countersign --help`"],
+    ),
+    (
+        &["serve", "--listn"],
+        &["'--listn'", "`countersign serve --help`"],
+    ),
+    (&["serve", "now"], &["'now'", "`countersign serve --help`"]),
+    (
+        &["user"],
+        &[
+            "'countersign user' requires a subcommand",
+            "unlock",
+            "`countersign user --help`",
+        ],
+    ),
+    (
+        &["user", "unlok"],
+        &["'unlok'", "'unlock'", "`countersign user --help`"],
+    ),
+    (
+        &["user", "create"],
+        &["--email <ADDRESS>", "`countersign user create --help`"],
+    ),
+    (
+        &["user", "create", "--email"],
+        &["--email <ADDRESS>", "`countersign user create --help`"],
+    ),
+    (
+        &["keys", "rotate", "--revok"],
+        &["'--revoke'", "`countersign keys rotate --help`"],
+    ),
+    (&["backup"], &["--to <FILE>", "`countersign backup --help`"]),
+    (
+        &["restore"],
+        &[
+            "--from <FILE>",
+            "--already-restored",
+            "`countersign restore --help`",
+        ],
+    ),
+    (
+        &["openapi", "synswi"],
+        &["'synswi'", "identity, netevia, flashback, veeam"],
+    ),
+    (
+        &["healthcheck"],
+        &["--listen", "does not answer", "check that it runs"],
+    ),
+];
+
+/// What is mistyped after `user join` and an address.
+const MISJOINED: [Complaint; 2] = [
+    (
+        &["--organisation", "Archer", "--role", "owner"],
+        &["'Archer'", "`orgId`", "GET /user/profile"],
+    ),
+    (
+        &[
+            "--organisation",
+            "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90",
+            "--role",
+            "boss",
+        ],
+        &["'boss'", "owner", "administrator", "member"],
+    ),
+];
+
 /// Returns the one line with which a subcommand fails, after the log's lines.
 async fn complaint(folder: &Path, address: SocketAddr, arguments: &[&str]) -> String {
     let (well, said) = run(folder, address, arguments).await;
@@ -39,80 +117,11 @@ fn holds(line: &str, parts: &[&str]) {
 async fn what_is_mistyped_is_answered_with_where_to_read_more() {
     let folder = TempDir::new().expect("a folder");
     let address = port::of_ones_own();
-    let join = ["user", "join", "--email", "a@example.com"];
-    for (arguments, parts) in [
-        (
-            &["migrat"][..],
-            &["'migrat'", "'migrate'", "`countersign --help`"][..],
-        ),
-        (
-            &["--listn", "x"],
-            &["'--listn'", "'--listen'", "`countersign --help`"],
-        ),
-        (
-            &["serve", "--listn"],
-            &["'--listn'", "`countersign serve --help`"],
-        ),
-        (&["serve", "now"], &["'now'", "`countersign serve --help`"]),
-        (
-            &["user"],
-            &[
-                "'countersign user' requires a subcommand",
-                "unlock",
-                "`countersign user --help`",
-            ],
-        ),
-        (
-            &["user", "unlok"],
-            &["'unlok'", "'unlock'", "`countersign user --help`"],
-        ),
-        (
-            &["user", "create"],
-            &["--email <ADDRESS>", "`countersign user create --help`"],
-        ),
-        (
-            &["user", "create", "--email"],
-            &["--email <ADDRESS>", "`countersign user create --help`"],
-        ),
-        (
-            &["keys", "rotate", "--revok"],
-            &["'--revoke'", "`countersign keys rotate --help`"],
-        ),
-        (&["backup"], &["--to <FILE>", "`countersign backup --help`"]),
-        (
-            &["restore"],
-            &[
-                "--from <FILE>",
-                "--already-restored",
-                "`countersign restore --help`",
-            ],
-        ),
-        (
-            &["openapi", "synswi"],
-            &["'synswi'", "identity, netevia, flashback, veeam"],
-        ),
-        (
-            &["healthcheck"],
-            &["--listen", "does not answer", "check that it runs"],
-        ),
-    ] {
+    for (arguments, parts) in MISTYPED {
         holds(&complaint(folder.path(), address, arguments).await, parts);
     }
-    for (further, parts) in [
-        (
-            &["--organisation", "Archer", "--role", "owner"][..],
-            &["'Archer'", "`orgId`", "GET /user/profile"][..],
-        ),
-        (
-            &[
-                "--organisation",
-                "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90",
-                "--role",
-                "boss",
-            ],
-            &["'boss'", "owner", "administrator", "member"],
-        ),
-    ] {
+    let join = ["user", "join", "--email", "a@example.com"];
+    for (further, parts) in MISJOINED {
         let arguments = [&join[..], further].concat();
         holds(&complaint(folder.path(), address, &arguments).await, parts);
     }

@@ -83,9 +83,17 @@ impl World {
 
     /// Makes a call of an operation that succeeds as long as the server works.
     fn call(&self, operation: &Operation) -> Call {
+        let method = operation.method.parse().expect("a method");
+        self.call_of_an_account(operation)
+            .or_else(|| self.call_of_a_method(operation))
+            .unwrap_or_else(|| self.alice.call(method, &operation.path))
+    }
+
+    /// Makes a call of an operation on an account, its password, its address and its sessions.
+    fn call_of_an_account(&self, operation: &Operation) -> Option<Call> {
         let Self { alice, .. } = self;
         let server = &alice.server;
-        match operation.id.as_str() {
+        Some(match operation.id.as_str() {
             "registerUser" => server.register("carol@example.com"),
             "verifyRegistration" => server.prove(&self.registration.0, &self.registration.1),
             "login" => alice.login(),
@@ -105,6 +113,23 @@ impl World {
             }
             "validateToken" => alice.post("/identity/validate-token", &json!({})),
             "refreshToken" => server.refresh(&alice.refresh_token),
+            "createApiKey" => alice.post(
+                "/identity/api-keys",
+                &json!({ "name": "x", "scopes": ["users:read"] }),
+            ),
+            "deleteApiKey" => alice.call(
+                Method::DELETE,
+                "/identity/api-keys/api-key-01a2039c-3aa0-7254-8329-a92850f6d539",
+            ),
+            _ => return None,
+        })
+    }
+
+    /// Makes a call of an operation on second factors.
+    fn call_of_a_method(&self, operation: &Operation) -> Option<Call> {
+        let Self { alice, .. } = self;
+        let server = &alice.server;
+        Some(match operation.id.as_str() {
             "setupMfa" => alice.begin_setup("authenticator"),
             "verifyMfaSetup" => server.verify_setup(&self.setup, "123456"),
             "switchMfaMethod" => server.switch(&self.login, "email"),
@@ -132,16 +157,8 @@ impl World {
             "verifyPasskeyStepUp" => server
                 .verify_passkey("step-up", &self.step_up, &self.passkey.1)
                 .bearer(&alice.access_token),
-            "createApiKey" => alice.post(
-                "/identity/api-keys",
-                &json!({ "name": "x", "scopes": ["users:read"] }),
-            ),
-            "deleteApiKey" => alice.call(
-                Method::DELETE,
-                "/identity/api-keys/api-key-01a2039c-3aa0-7254-8329-a92850f6d539",
-            ),
-            _ => alice.call(operation.method.parse().expect("a method"), &operation.path),
-        }
+            _ => return None,
+        })
     }
 }
 

@@ -1,6 +1,6 @@
 //! Organisations: who may demand a second factor, and what that means to the members.
 
-use contract_tests::{PASSWORD, Server, json, tests};
+use contract_tests::{Call, PASSWORD, Server, json, tests};
 use countersign::flow::operator;
 use countersign::model::ids::Id;
 use countersign::model::kinds::OrganisationRole;
@@ -38,6 +38,11 @@ async fn enforce(client: &Client, enforced: bool) -> contract_tests::Answer {
             &json!({ "enforced": enforced }),
         )
         .await
+}
+
+/// Resets somebody's second factors.
+fn reset(client: &Client, id: &str) -> Call {
+    client.post("/mfa/reset", &json!({ "resetUserId": id }))
 }
 
 async fn id(client: &Client) -> String {
@@ -180,8 +185,6 @@ async fn nobody_resets_who_is_not_in_their_organisation() {
     let member = Client::registered(&server, "member@example.com", None).await;
     joins(&owner, "member@example.com", OrganisationRole::Member).await;
     let other = Client::registered(&server, "other@example.com", Some("Other")).await;
-    let reset =
-        |client: &Client, id: &str| client.post("/mfa/reset", &json!({ "resetUserId": id }));
     let (owners, members, others) = (id(&owner).await, id(&member).await, id(&other).await);
     reset(&member, &owners).await.refused(403, "FORBIDDEN");
     reset(&member, &others).await.refused(403, "FORBIDDEN");
@@ -194,70 +197,104 @@ async fn nobody_resets_who_is_not_in_their_organisation() {
     reset(&owner, &format!("user-{owners}")).await.is(200);
 }
 
+/// People of every rank.
+struct Ranks {
+    /// The owner of the organisation.
+    owner: Client,
+    /// Its administrator, without a second factor.
+    manager: Client,
+    /// An administrator of the server who is only a member of the organisation.
+    root: Client,
+    /// A member without a second factor.
+    member: Client,
+    /// A member with one.
+    other: Client,
+    /// The owner of another organisation.
+    stranger: Client,
+}
+
+impl Ranks {
+    async fn of(server: &Server) -> Self {
+        let mut owner = Client::registered(server, "owner@example.com", Some("Acme")).await;
+        let joined = async |email: &str, role: OrganisationRole| {
+            let person = Client::registered(server, email, None).await;
+            joins(&owner, email, role).await;
+            person
+        };
+        let manager = joined("manager@example.com", OrganisationRole::Administrator).await;
+        let mut root = joined("root@example.com", OrganisationRole::Member).await;
+        let member = joined("member@example.com", OrganisationRole::Member).await;
+        let mut other = joined("other@example.com", OrganisationRole::Member).await;
+        let promoted = server
+            .app
+            .call(async |ctx| operator::promote(ctx, "root@example.com").await);
+        promoted.await.expect("promoted");
+        let mut stranger = Client::registered(server, "stranger@example.com", Some("Other")).await;
+        owner.enable_app().await;
+        owner.sign_in().await;
+        for client in [&mut root, &mut other, &mut stranger] {
+            client.enable_app().await;
+        }
+        Self {
+            owner,
+            manager,
+            root,
+            member,
+            other,
+            stranger,
+        }
+    }
+
+    /// Signs in again everybody who has an app.
+    async fn sign_in(&mut self) {
+        for client in [
+            &mut self.owner,
+            &mut self.root,
+            &mut self.other,
+            &mut self.stranger,
+        ] {
+            client.sign_in().await;
+        }
+    }
+}
+
 async fn nobody_resets_who_stands_above_them() {
     let server = Server::start().await;
-    let mut owner = Client::registered(&server, "owner@example.com", Some("Acme")).await;
-    let mut people = Vec::new();
-    for (email, role) in [
-        ("manager@example.com", OrganisationRole::Administrator),
-        ("root@example.com", OrganisationRole::Member),
-        ("member@example.com", OrganisationRole::Member),
-        ("other@example.com", OrganisationRole::Member),
-    ] {
-        let person = Client::registered(&server, email, None).await;
-        joins(&owner, email, role).await;
-        people.push(person);
-    }
-    let [mut manager, mut root, member, mut other] =
-        <[Client; 4]>::try_from(people).unwrap_or_else(|people| panic!("{} people", people.len()));
-    // An administrator of the server who is only a member of the organisation.
-    let promoted = server
-        .app
-        .call(async |ctx| operator::promote(ctx, "root@example.com").await);
-    promoted.await.expect("promoted");
-    let mut stranger = Client::registered(&server, "stranger@example.com", Some("Other")).await;
-    owner.enable_app().await;
-    owner.sign_in().await;
-    for client in [&mut root, &mut other, &mut stranger] {
-        client.enable_app().await;
-    }
-    let reset =
-        |client: &Client, id: &str| client.post("/mfa/reset", &json!({ "resetUserId": id }));
-    let (owners, managers, roots) = (id(&owner).await, id(&manager).await, id(&root).await);
-    let (others, strangers) = (id(&other).await, id(&stranger).await);
+    let mut people = Ranks::of(&server).await;
+    let owners = id(&people.owner).await;
+    let managers = id(&people.manager).await;
+    let roots = id(&people.root).await;
+    let others = id(&people.other).await;
+    let strangers = id(&people.stranger).await;
     for above in [&owners, &managers, &roots, &others, &strangers] {
-        reset(&member, above).await.refused(403, "FORBIDDEN");
+        let refused = reset(&people.member, above).await;
+        refused.refused(403, "FORBIDDEN");
     }
     for (client, above, who) in [
-        (&manager, &owners, "an owner of the organisation"),
-        (&manager, &roots, "an administrator of the server"),
-        (&owner, &roots, "an administrator of the server"),
+        (&people.manager, &owners, "an owner of the organisation"),
+        (&people.manager, &roots, "an administrator of the server"),
+        (&people.owner, &roots, "an administrator of the server"),
     ] {
         let refused = reset(client, above).await.refused(403, "FORBIDDEN");
         assert!(refused.text("error").contains(who), "{}", refused.text);
         assert_eq!(refused["message"], refused["error"]);
     }
     // A member without this role is told which role is missing.
-    let refused = reset(&member, &others).await.refused(403, "FORBIDDEN");
-    assert!(
-        refused.text("error").contains("role required"),
-        "{}",
-        refused.text
-    );
-    for client in [&owner, &manager] {
-        reset(client, &strangers)
-            .await
-            .refused(404, "USER_NOT_FOUND");
+    let refused = reset(&people.member, &others).await;
+    let refused = refused.refused(403, "FORBIDDEN");
+    let told = refused.text("error");
+    assert!(told.contains("role required"), "{}", refused.text);
+    for client in [&people.owner, &people.manager] {
+        let missing = reset(client, &strangers).await;
+        missing.refused(404, "USER_NOT_FOUND");
     }
-    for client in [&mut owner, &mut root, &mut other, &mut stranger] {
-        client.sign_in().await;
-    }
-    reset(&manager, &others).await.is(200);
-    assert_eq!(other.login().await["mfaRequired"], false);
-    manager.enable_app().await;
-    assert_eq!(manager.login().await["mfaRequired"], true);
-    reset(&owner, &managers).await.is(200);
-    assert_eq!(manager.login().await["mfaRequired"], false);
+    people.sign_in().await;
+    reset(&people.manager, &others).await.is(200);
+    assert_eq!(people.other.login().await["mfaRequired"], false);
+    people.manager.enable_app().await;
+    assert_eq!(people.manager.login().await["mfaRequired"], true);
+    reset(&people.owner, &managers).await.is(200);
+    assert_eq!(people.manager.login().await["mfaRequired"], false);
 }
 
 async fn enforcement_counts_in_every_api() {

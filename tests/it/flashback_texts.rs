@@ -12,28 +12,39 @@ tests! {
     the_methods_are_named_and_described_as_on_the_page,
 }
 
-async fn successes_say_what_the_pages_say() {
-    let server = Server::start().await;
-    let mut owner = Client::registered(&server, "owner@example.com", Some("Acme")).await;
-    let mut said: Vec<(Answer, &str)> = Vec::new();
+/// An answer, and the message that the page has for it.
+type Said = (Answer, &'static str);
 
+/// Sets up an app and turns it on.
+async fn enables_an_app(owner: &mut Client) -> Vec<Said> {
     let begun = owner.setup("GOOGLE_AUTH").await.is(200);
     let secret = begun["data"]["secret"].as_str().expect("a secret");
     owner.app = Some(contract_tests::Authenticator::new(secret));
     let body = json!({ "mfaType": "GOOGLE_AUTH", "code": owner.code() });
     let proved = owner.post("/mfa/verify-setup", &body).await;
-    said.push((proved, "MFA setup verified and enabled"));
     owner.sign_in().await;
     let enabled = owner.of("/mfa/enable", "GOOGLE_AUTH").await;
-    said.push((enabled, "MFA method enabled"));
+    vec![
+        (proved, "MFA setup verified and enabled"),
+        (enabled, "MFA method enabled"),
+    ]
+}
 
+/// Sets up magic links and puts them first.
+async fn activates_magic_links(owner: &Client) -> Vec<Said> {
     owner.setup("MAGIC_LINK").await.is(200);
-    let body = json!({ "token": server.mail.link_to(&owner.email).await });
-    let activated = server.post("/mfa/magic-link/activate", &body).await;
-    said.push((activated, "Magic link MFA activated successfully"));
+    let body = json!({ "token": owner.server.mail.link_to(&owner.email).await });
+    let activated = owner.server.post("/mfa/magic-link/activate", &body).await;
     let chosen = owner.of("/mfa/primary", "MAGIC_LINK").await;
-    said.push((chosen, "Primary MFA method updated"));
+    vec![
+        (activated, "Magic link MFA activated successfully"),
+        (chosen, "Primary MFA method updated"),
+    ]
+}
 
+/// Registers a passkey at both paths, and turns it off each time.
+async fn registers_passkeys(owner: &mut Client) -> Vec<Said> {
+    let mut said = Vec::new();
     for path in [
         "/mfa/passkey/complete-registration",
         "/mfa/passkey/complete-registration-1",
@@ -47,11 +58,14 @@ async fn successes_say_what_the_pages_say() {
         let disabled = owner.of("/mfa/disable", "PASSKEY").await;
         said.push((disabled, "MFA method disabled"));
     }
+    said
+}
 
+/// Signs in by a link, demands a second factor of everybody and of nobody, and resets its own.
+async fn signs_in_enforces_and_resets(owner: &mut Client) -> Vec<Said> {
     owner.login().await;
     let sent = owner.poke("/mfa/magic-link/send").await;
-    said.push((sent, "Magic link sent successfully"));
-    let token = server.mail.link_to(&owner.email).await;
+    let token = owner.server.mail.link_to(&owner.email).await;
     owner
         .verify(&json!({ "mfaType": "MAGIC_LINK", "token": token }))
         .await;
@@ -60,14 +74,27 @@ async fn successes_say_what_the_pages_say() {
         owner.post("/mfa/organization/enforce", &body)
     };
     let enforced = enforce(true).await;
-    said.push((enforced, "MFA enforcement enabled for organization"));
-    // The page has only the other sentence.
     let ended = enforce(false).await;
-    said.push((ended, "MFA enforcement disabled for organization"));
     let reset = owner.poke("/mfa/reset").await;
-    said.push((reset, "MFA reset successfully"));
+    vec![
+        (sent, "Magic link sent successfully"),
+        (enforced, "MFA enforcement enabled for organization"),
+        // The page has only the other sentence.
+        (ended, "MFA enforcement disabled for organization"),
+        (reset, "MFA reset successfully"),
+    ]
+}
 
-    for (answer, message) in said {
+async fn successes_say_what_the_pages_say() {
+    let server = Server::start().await;
+    let mut owner = Client::registered(&server, "owner@example.com", Some("Acme")).await;
+    let said = [
+        enables_an_app(&mut owner).await,
+        activates_magic_links(&owner).await,
+        registers_passkeys(&mut owner).await,
+        signs_in_enforces_and_resets(&mut owner).await,
+    ];
+    for (answer, message) in said.concat() {
         let answer = answer.is(200);
         let expected = json!({ "success": true, "message": message });
         assert_eq!(answer.body, expected, "{}", answer.call);

@@ -163,57 +163,64 @@ async fn an_act_that_needs_fresh_proof_asks_for_it_and_goes_on() {
     assert_eq!(lifted.refresh_token().expose(), alice.refresh_token);
 }
 
-async fn a_conversation_registers_sets_up_and_signs_in() {
-    use identity::types::{
-        MfaDisableRequest, MfaMethod, MfaSetupRequest, RegisterRequest, StepUpRequest,
-    };
-    use identity::{SignIn, SteppingUp};
+const CAROL: &str = "carol@example.com";
 
-    let server = Server::start().await;
-    let client = client(&server);
-    let registering = client.register(RegisterRequest::new("carol@example.com", PASSWORD));
+/// Registers Carol, after a wrong code.
+async fn registers(client: &Client, server: &Server) {
+    let registering = client.register(identity::types::RegisterRequest::new(CAROL, PASSWORD));
     let registration = registering.await.expect("registered");
     let refused = registration
         .verify("000000")
         .await
         .expect_err("a wrong code");
     assert_eq!(refused.code(), Some("INVALID_REGISTRATION_CODE"));
-    let code = server.mail.code_to("carol@example.com").await;
+    let code = server.mail.code_to(CAROL).await;
     let signed_in = refused.open.verify(code).await.expect("proved");
-    assert_eq!(signed_in.user.email, "carol@example.com");
+    assert_eq!(signed_in.user.email, CAROL);
     assert!(client.is_signed_in());
+}
+
+/// Turns codes by mail on.
+async fn sets_up_mail(client: &Client, server: &Server) {
+    use identity::types::{MfaMethod, MfaSetupRequest};
 
     let set_up = client
         .set_up(MfaSetupRequest::new(MfaMethod::Email, PASSWORD))
         .await;
-    let code = server.mail.code_to("carol@example.com").await;
+    let code = server.mail.code_to(CAROL).await;
     let done = set_up.expect("begun").verify(code).await.expect("on");
     assert_eq!(done.mfa_methods, [MfaMethod::Email]);
-    client.logout().await.expect("signed out");
+}
 
-    server.clock.advance(60);
-    let SignIn::Challenge(challenge) = client
-        .sign_in("carol@example.com", PASSWORD)
-        .await
-        .expect("asked")
-    else {
+/// Signs in with a code that is sent again.
+async fn signs_in_by_mail(client: &Client, server: &Server) {
+    use identity::SignIn;
+    use identity::types::MfaMethod;
+
+    let asked = client.sign_in(CAROL, PASSWORD).await.expect("asked");
+    let SignIn::Challenge(challenge) = asked else {
         panic!("a second factor is on")
     };
     assert_eq!(challenge.method(), &MfaMethod::Email);
-    let _replaced = server.mail.code_to("carol@example.com").await;
+    let _replaced = server.mail.code_to(CAROL).await;
     server.clock.advance(60);
     let challenge = challenge.resend().await.expect("sent again");
     assert!(challenge.resend_after().is_some_and(|seconds| seconds > 0));
-    let code = server.mail.code_to("carol@example.com").await;
+    let code = server.mail.code_to(CAROL).await;
     challenge.answer(code).await.expect("signed in");
+}
 
-    server.clock.advance(600);
+/// Lifts the session by fresh proof: its access token is another one then, its refresh token is not.
+async fn steps_up_by_mail(client: &Client, server: &Server) {
+    use identity::SteppingUp;
+    use identity::types::StepUpRequest;
+
     let before = client.session().expect("signed in");
     let asked = client.step_up(StepUpRequest::new()).await.expect("asked");
     let SteppingUp::Challenge(challenge) = asked else {
         panic!("a second factor is on")
     };
-    let code = server.mail.code_to("carol@example.com").await;
+    let code = server.mail.code_to(CAROL).await;
     challenge.answer(code).await.expect("fresh proof");
     let after = client.session().expect("signed in");
     assert_ne!(
@@ -224,12 +231,31 @@ async fn a_conversation_registers_sets_up_and_signs_in() {
         after.refresh_token().expose(),
         before.refresh_token().expose()
     );
+}
+
+/// Turns codes by mail off.
+async fn turns_mail_off(client: &Client, server: &Server) {
+    use identity::types::{MfaDisableRequest, MfaMethod};
+
     let off = client
         .turn_off(MfaDisableRequest::new(MfaMethod::Email, PASSWORD))
         .await;
-    let code = server.mail.code_to("carol@example.com").await;
+    let code = server.mail.code_to(CAROL).await;
     let done = off.expect("begun").verify(code).await.expect("off");
     assert!(done.mfa_methods.is_empty());
+}
+
+async fn a_conversation_registers_sets_up_and_signs_in() {
+    let server = Server::start().await;
+    let client = client(&server);
+    registers(&client, &server).await;
+    sets_up_mail(&client, &server).await;
+    client.logout().await.expect("signed out");
+    server.clock.advance(60);
+    signs_in_by_mail(&client, &server).await;
+    server.clock.advance(600);
+    steps_up_by_mail(&client, &server).await;
+    turns_mail_off(&client, &server).await;
 }
 
 async fn a_challenge_comes_back_with_what_was_wrong() {

@@ -94,67 +94,60 @@ async fn with_bad_credentials_every_secured_operation_answers_401() {
     }
 }
 
-async fn credentials_open_only_what_takes_their_kind() {
-    let server = Server::with(without_limits).await;
-    let held = Held::make(&server, 1).await;
+/// Offers each reference to an operation, as a bearer and as a key, unless it fits there. Asserts
+/// that it is refused, or makes no difference where no credentials are read. Returns the number of
+/// calls.
+async fn opens_only_to_what_fits(server: &Server, operation: &Operation, held: &Held) -> usize {
+    let security = operation.security;
+    let takes_bearer = security.bearer || security.pending;
+    let without = call(server, operation).await.status;
     let mut calls = 0;
-    for operation in &Contract::get().operations {
-        let security = operation.security;
-        let takes_bearer = security.bearer || security.pending;
-        let without = call(&server, operation).await.status;
-        for (kind, reference) in &held.kinds {
-            let place = format!("{} with {kind}", operation.name());
-            let fits = match *kind {
-                "access" => security.bearer,
-                // An unfinished sign-in is accepted by what finishes or abandons it.
-                "login" | "login by a passkey" => security.pending,
-                _other => false,
-            };
-            if !fits {
-                let answer = call(&server, operation).bearer(reference).await;
-                match takes_bearer {
-                    true => drop(answer.refused(401, "TOKEN_INVALID")),
-                    false => assert_eq!(answer.status, without, "{place} as a bearer"),
-                }
-                calls += 1;
+    for (kind, reference) in &held.kinds {
+        let place = format!("{} with {kind}", operation.name());
+        let fits = match *kind {
+            "access" => security.bearer,
+            // An unfinished sign-in is accepted by what finishes or abandons it.
+            "login" | "login by a passkey" => security.pending,
+            _other => false,
+        };
+        if !fits {
+            let answer = call(server, operation).bearer(reference).await;
+            match takes_bearer {
+                true => drop(answer.refused(401, "TOKEN_INVALID")),
+                false => assert_eq!(answer.status, without, "{place} as a bearer"),
             }
-            if !(security.key && *kind == "api key") {
-                let answer = call(&server, operation).key(reference).await;
-                match security.key {
-                    true => drop(answer.refused(401, "API_KEY_INVALID")),
-                    false => assert_eq!(answer.status, without, "{place} as a key"),
-                }
-                calls += 1;
+            calls += 1;
+        }
+        if !(security.key && *kind == "api key") {
+            let answer = call(server, operation).key(reference).await;
+            match security.key {
+                true => drop(answer.refused(401, "API_KEY_INVALID")),
+                false => assert_eq!(answer.status, without, "{place} as a key"),
             }
+            calls += 1;
         }
     }
-    assert!(calls > 2_500, "{calls} calls only");
-    // Checks that all that was refused is valid where it belongs.
-    let (kinds, alice) = (&held.kinds, &held.holders[0].person);
-    alice.me().await.is(200);
-    server
-        .get("/identity/users")
-        .key(&kinds["api key"])
-        .await
-        .is(200);
+    calls
+}
+
+/// Asserts that sessions, keys and sign-ins are valid where they belong.
+async fn sign_ins_are_valid(server: &Server, held: &Held) {
+    let kinds = &held.kinds;
+    held.holders[0].person.me().await.is(200);
+    let listed = server.get("/identity/users").key(&kinds["api key"]);
+    listed.await.is(200);
     for login in ["login", "login by a passkey"] {
-        server
-            .get("/mfa/status")
-            .bearer(&kinds[login])
-            .await
-            .is(200);
+        let status = server.get("/mfa/status").bearer(&kinds[login]);
+        status.await.is(200);
     }
     server.refresh(&kinds["refresh"]).await.is(200);
-    server
-        .verify_reset(&kinds["reset"], "000000")
-        .await
-        .refused(400, "INVALID_MFA_CODE");
+}
+
+/// Asserts that links are valid where they belong.
+async fn links_are_valid(server: &Server, held: &Held) {
+    let kinds = &held.kinds;
     let asked = server.reset_by_link(&kinds["link of reset"], OTHER_PASSWORD);
     asked.await.is(200);
-    server
-        .prove(&kinds["registration"], "000000")
-        .await
-        .refused(400, "INVALID_REGISTRATION_CODE");
     let link = json!({ "token": kinds["registration link"] });
     server.post("/user/verify-email", &link).await.is(200);
     for (kind, reference) in kinds {
@@ -162,22 +155,32 @@ async fn credentials_open_only_what_takes_their_kind() {
             server.open_link(reference).await.is(200);
         }
     }
-    for setup in ["setup", "setup of the mailbox"] {
-        server
-            .verify_setup(&kinds[setup], "000000")
-            .await
-            .refused(400, "INVALID_MFA_CODE");
-    }
     let undone = server.undo_email_change(&kinds["link of undo"]);
     undone.await.is(200);
-    server
-        .verify_disable(&kinds["disable"], "000000")
-        .await
-        .refused(400, "INVALID_MFA_CODE");
-    alice
-        .verify_step_up(&kinds["step-up"], "000000")
-        .await
-        .refused(400, "INVALID_MFA_CODE");
+}
+
+/// Asserts that steps that wait for a code are valid where they belong: it is the code that is wrong.
+async fn steps_are_valid(server: &Server, held: &Held) {
+    let kinds = &held.kinds;
+    let reset = server.verify_reset(&kinds["reset"], "000000").await;
+    reset.refused(400, "INVALID_MFA_CODE");
+    let registration = server.prove(&kinds["registration"], "000000").await;
+    registration.refused(400, "INVALID_REGISTRATION_CODE");
+    for kind in ["setup", "setup of the mailbox"] {
+        let setup = server.verify_setup(&kinds[kind], "000000").await;
+        setup.refused(400, "INVALID_MFA_CODE");
+    }
+    let disable = server.verify_disable(&kinds["disable"], "000000").await;
+    disable.refused(400, "INVALID_MFA_CODE");
+    let alice = &held.holders[0].person;
+    let step_up = alice.verify_step_up(&kinds["step-up"], "000000").await;
+    step_up.refused(400, "INVALID_MFA_CODE");
+}
+
+/// Asserts that steps that wait for a passkey are valid where they belong: it is the passkey that is
+/// wrong.
+async fn steps_of_passkeys_are_valid(server: &Server, held: &Held) {
+    let (kinds, alice) = (&held.kinds, &held.holders[0].person);
     let forged = credential();
     for (step, kind) in [
         ("mfa/setup", "setup of a passkey"),
@@ -193,6 +196,21 @@ async fn credentials_open_only_what_takes_their_kind() {
         .sign_in_by_passkey(&kinds["passkey"], &forged)
         .await
         .refused(400, "PASSKEY_REFUSED");
+}
+
+async fn credentials_open_only_what_takes_their_kind() {
+    let server = Server::with(without_limits).await;
+    let held = Held::make(&server, 1).await;
+    let mut calls = 0;
+    for operation in &Contract::get().operations {
+        calls += opens_only_to_what_fits(&server, operation, &held).await;
+    }
+    assert!(calls > 2_500, "{calls} calls only");
+    // Checks that all that was refused is valid where it belongs.
+    sign_ins_are_valid(&server, &held).await;
+    steps_are_valid(&server, &held).await;
+    steps_of_passkeys_are_valid(&server, &held).await;
+    links_are_valid(&server, &held).await;
 }
 
 /// Returns tokens that look like Alice's but are not.
