@@ -51,6 +51,7 @@ mod key_lists;
 mod keys;
 mod keys_file;
 mod logs;
+mod machine;
 mod mails;
 mod names;
 mod native_enforced;
