@@ -20,6 +20,13 @@ async fn says(browser: &Browser, selector: &str) -> String {
     browser.text(selector).await
 }
 
+/// Presses the page's button, and returns what the page says when its form is gone.
+async fn presses(browser: &Browser) -> String {
+    browser.click("form button[type=submit]").await;
+    browser.element("form[hidden]").await;
+    browser.text("[role=status]").await
+}
+
 async fn a_link_shows_its_code_for_the_device_that_asked() {
     let server = Server::start().await;
     let mut alice = server.registered("alice@example.com").await;
@@ -60,28 +67,15 @@ async fn a_link_shows_its_code_for_the_device_that_asked() {
     browser
         .open(&format!("{origin}/magic-link?late#{token}"))
         .await;
-    browser.click("form button[type=submit]").await;
-    browser.element("form[hidden]").await;
-    let told = browser.text("[role=status]").await;
+    let told = presses(&browser).await;
     assert!(told.contains("its code was used"), "{told}");
     assert!(!told.contains("mfaToken"), "{told}");
     browser.stop().await;
     assert_eq!(faults, Vec::<String>::new());
 }
 
-async fn a_page_says_what_is_wrong_with_its_link() {
-    let server = Server::with(|settings| {
-        settings.issuer_name = "Acme & <Sons>".to_owned();
-        settings.policy.password_min = 20;
-    })
-    .await;
-    let mut alice = server.registered("alice@example.com").await;
-    alice.enable_email().await;
-    alice.login().await.is(200);
-    let mail = server.mail.notice_to("alice@example.com", "sign in").await;
-    let token = mail.link().expect("a link");
-    let browser = Browser::start().await;
-    let origin = server.url();
+/// Asserts that both pages say what is wrong with a link that was cut or changed on its way.
+async fn says_that_a_link_is_broken(browser: &Browser, origin: &str, token: &str) {
     for page in ["/magic-link", "/verify-email"] {
         for (link, says) in [
             ("", "needs the whole link"),
@@ -99,35 +93,21 @@ async fn a_page_says_what_is_wrong_with_its_link() {
         }
         assert_eq!(browser.text("p.service").await, "Acme & <Sons>");
     }
-    // The page explains the state of a link in words for people.
-    let other = format!("{}AAAA", &token[..token.len() - 4]);
-    browser
-        .open(&format!("{origin}/magic-link?other#{other}"))
-        .await;
-    browser.click("form button[type=submit]").await;
-    browser.element("form[hidden]").await;
-    let told = browser.text("[role=status]").await;
-    assert!(
-        told.contains("This link") && !told.contains("mfaToken"),
-        "{told}"
-    );
-    server.clock.advance(901);
-    browser
-        .open(&format!("{origin}/magic-link?old#{token}"))
-        .await;
-    browser.click("form button[type=submit]").await;
-    browser.element("form[hidden]").await;
-    let told = browser.text("[role=status]").await;
-    assert!(
-        told.contains("too old") && !told.contains("mfaToken"),
-        "{told}"
-    );
+}
 
-    let registration = format!("rl_{}", &token[3..]);
-    let address = format!("{origin}/verify-email?new#{registration}");
+/// Asserts that the page explains the state of a link in words for people.
+async fn explains_a_refusal(browser: &Browser, address: &str, words: &str) {
+    browser.open(address).await;
+    let told = presses(browser).await;
+    assert!(told.contains(words) && !told.contains("mfaToken"), "{told}");
+}
+
+/// Asserts that the page states the rule for passwords on every screen, holds to it, and says when
+/// the server refuses the link.
+async fn asks_for_a_long_password(browser: &Browser, address: &str) {
     for (width, dark) in [(1280, true), (390, false)] {
         browser.looks(width, dark).await;
-        browser.open(&address).await;
+        browser.open(address).await;
         browser.reload().await;
         browser.element("form:not([hidden])").await;
         let rule = browser.text("#password-rule").await;
@@ -136,7 +116,7 @@ async fn a_page_says_what_is_wrong_with_its_link() {
     }
     browser.paste_into("#password", "nineteen characters").await;
     browser.click("form button[type=submit]").await;
-    let told = says(&browser, "#password-error").await;
+    let told = says(browser, "#password-error").await;
     assert!(
         told.contains("has 19 characters and needs at least 20"),
         "{told}"
@@ -144,10 +124,33 @@ async fn a_page_says_what_is_wrong_with_its_link() {
     browser
         .paste_into("#password", "twenty characters in")
         .await;
-    browser.click("form button[type=submit]").await;
-    browser.element("form[hidden]").await;
-    let told = browser.text("[role=status]").await;
+    let told = presses(browser).await;
     assert!(told.contains("This link no longer works"), "{told}");
+}
+
+async fn a_page_says_what_is_wrong_with_its_link() {
+    let server = Server::with(|settings| {
+        settings.issuer_name = "Acme & <Sons>".to_owned();
+        settings.policy.password_min = 20;
+    })
+    .await;
+    let mut alice = server.registered("alice@example.com").await;
+    alice.enable_email().await;
+    alice.login().await.is(200);
+    let mail = server.mail.notice_to("alice@example.com", "sign in").await;
+    let token = mail.link().expect("a link");
+    let browser = Browser::start().await;
+    let origin = server.url();
+    says_that_a_link_is_broken(&browser, &origin, &token).await;
+    let other = format!("{}AAAA", &token[..token.len() - 4]);
+    let address = format!("{origin}/magic-link?other#{other}");
+    explains_a_refusal(&browser, &address, "This link").await;
+    server.clock.advance(901);
+    let address = format!("{origin}/magic-link?old#{token}");
+    explains_a_refusal(&browser, &address, "too old").await;
+    let registration = format!("rl_{}", &token[3..]);
+    let address = format!("{origin}/verify-email?new#{registration}");
+    asks_for_a_long_password(&browser, &address).await;
     browser.stop().await;
 }
 
@@ -172,9 +175,7 @@ async fn a_link_makes_the_account_when_the_button_is_pressed() {
     assert!(told.contains("too common"), "{told}");
     browser.picture("verify-email").await;
     browser.paste_into("#password", CHOSEN).await;
-    browser.click("form button[type=submit]").await;
-    browser.element("form[hidden]").await;
-    let told = browser.text("[role=status]").await;
+    let told = presses(&browser).await;
     assert!(told.contains("You can sign in now"), "{told}");
     let faults = browser.faults(&origin).await;
     browser.stop().await;

@@ -112,7 +112,18 @@ async fn the_guides_examples_work() {
         administrator,
         tokens,
     ];
-    let said = reader.run(&real).await;
+    signs_in_and_manages(&reader, &real).await;
+    let said = reader.run(&[beside]).await;
+    assert!(said.contains("authenticator@example.com"), "{said}");
+    reader.serve(sandbox).await;
+    signs_in_by_vendors_apis(&reader, &[functions, vendors]).await;
+    the_guides_programs_run(&reader).await;
+    reader.stop().await;
+}
+
+/// Runs the guide's commands for a real server.
+async fn signs_in_and_manages(reader: &Reader, blocks: &[&str]) {
+    let said = reader.run(blocks).await;
     for told in [
         "\"acr\":\"aal2\"",
         "\"recoveryCodesRemaining\":9",
@@ -122,11 +133,11 @@ async fn the_guides_examples_work() {
     ] {
         assert!(said.contains(told), "{told}: {said}");
     }
+}
 
-    let said = reader.run(&[beside]).await;
-    assert!(said.contains("authenticator@example.com"), "{said}");
-    reader.serve(sandbox).await;
-    let said = reader.run(&[functions, vendors]).await;
+/// Runs the guide's commands for the vendors' APIs.
+async fn signs_in_by_vendors_apis(reader: &Reader, blocks: &[&str]) {
+    let said = reader.run(blocks).await;
     for token in [
         "\"token\":\"",
         "\"fullAccessToken\":\"",
@@ -134,12 +145,15 @@ async fn the_guides_examples_work() {
     ] {
         assert!(said.contains(&format!("{token}eyJ")), "{token}: {said}");
     }
+}
+
+/// Runs the guide's programs against a sandbox.
+async fn the_guides_programs_run(reader: &Reader) {
     let searched = programs::guide::program_0::run(&reader.url()).await;
     searched.expect("no way past the second factor");
     let told = programs::guide::program_1::run(&reader.url()).await;
     told.expect("a wrong code");
     assert_eq!(blocks(GUIDE, "rust").len(), 2);
-    reader.stop().await;
 }
 
 /// The shell blocks and the settings file of OPERATING.md. Its blocks for PostgreSQL, for proxies and for

@@ -3,6 +3,7 @@
 use contract_tests::call::Method;
 use contract_tests::database::Database;
 use contract_tests::{Answer, Sandbox, Value, json, tests};
+use countersign::sandbox::PASSWORD;
 use countersign_sdk::sandbox::types::{AdvanceClockRequest, ShowAuthenticatorCodeRequest};
 
 tests! {
@@ -274,25 +275,34 @@ async fn every_answer_says_that_it_is_a_sandbox() {
     }
 }
 
+/// Returns bodies that cannot be read, with their paths.
+fn unreadable() -> [(&'static str, Value); 11] {
+    let (code, advance) = ("/sandbox/authenticator-code", "/sandbox/clock/advance");
+    let (make, apply) = ("/sandbox/passkeys", "/sandbox/passkeys/use");
+    [
+        (code, json!({})),
+        (code, json!({ "secret": "1" })),
+        (code, json!({ "email": "none@example.com" })),
+        (code, json!({ "email": "a", "secret": "A" })),
+        (advance, json!({ "seconds": -1 })),
+        (advance, json!({ "seconds": 400_000_000_i64 })),
+        (make, json!({ "publicKey": {} })),
+        (make, json!({ "publicKey": { "challenge": "AAAA" } })),
+        (apply, json!({ "publicKey": {} })),
+        (
+            apply,
+            json!({ "publicKey": { "challenge": "AAAA", "rpId": "example.org" } }),
+        ),
+        (
+            apply,
+            json!({ "publicKey": { "challenge": "AAAA" }, "email": "nobody@example.com" }),
+        ),
+    ]
+}
+
 async fn what_cannot_be_read_is_refused() {
     let sandbox = Sandbox::start().await;
-    for (path, body) in [
-        ("/sandbox/authenticator-code", json!({})),
-        ("/sandbox/authenticator-code", json!({ "secret": "1" })),
-        (
-            "/sandbox/authenticator-code",
-            json!({ "email": "none@example.com" }),
-        ),
-        (
-            "/sandbox/authenticator-code",
-            json!({ "email": "a", "secret": "A" }),
-        ),
-        ("/sandbox/clock/advance", json!({ "seconds": -1 })),
-        (
-            "/sandbox/clock/advance",
-            json!({ "seconds": 400_000_000_i64 }),
-        ),
-    ] {
+    for (path, body) in unreadable() {
         sandbox.post(path, &body).await.refused(400, "VALIDATION");
     }
     for now in ["yesterday", "1969-12-31T23:59:59Z", "9999-01-01T00:00:00Z"] {
@@ -388,87 +398,82 @@ async fn the_sdk_reads_codes_and_moves_the_clock() {
     assert!(then.now > found.clock.now && !then.held);
 }
 
-async fn the_virtual_device_makes_passkeys_and_uses_them() {
-    let sandbox = Sandbox::start().await;
-    let (make, apply) = ("/sandbox/passkeys", "/sandbox/passkeys/use");
-    // Set up, by the native API.
-    let token = sandbox.login("none@example.com").await.text("accessToken");
-    let password = countersign::sandbox::PASSWORD;
-    let body = json!({ "method": "passkey", "password": password });
+/// Has the virtual device use a passkey. Returns what a browser would send to the server.
+async fn used(sandbox: &Sandbox, options: &Value) -> Value {
+    let used = sandbox.post("/sandbox/passkeys/use", options).await;
+    used.is(200)["credential"].clone()
+}
+
+/// Sets up a passkey, by the native API.
+async fn sets_up_a_passkey(sandbox: &Sandbox, email: &str) {
+    let token = sandbox.login(email).await.text("accessToken");
+    let body = json!({ "method": "passkey", "password": PASSWORD });
     let begun = sandbox.post("/identity/mfa/setup", &body).bearer(&token);
     let begun = begun.await.is(200);
     let options = json!({ "publicKey": begun["publicKey"] });
-    let made = sandbox.post(make, &options).await.is(201);
+    let made = sandbox.post("/sandbox/passkeys", &options).await.is(201);
     let body = json!({ "mfaToken": begun.text("mfaToken"), "credential": made["credential"] });
     sandbox
         .post("/identity/mfa/setup/verify-passkey", &body)
         .await
         .is(200);
-    // A second step.
-    let begun = sandbox.login("none@example.com").await;
+}
+
+/// Signs in with a passkey as the second step.
+async fn signs_in_with_a_passkey(sandbox: &Sandbox, email: &str) {
+    let begun = sandbox.login(email).await;
     let token = json!({ "mfaToken": begun.text("mfaToken") });
     let path = "/identity/mfa/login/passkey-options";
     let asked = sandbox.post(path, &token).await.is(200);
-    let options = json!({ "publicKey": asked["publicKey"] });
-    let used = sandbox.post(apply, &options).await.is(200);
-    let body = json!({ "mfaToken": token["mfaToken"], "credential": used["credential"] });
+    let credential = used(sandbox, &json!({ "publicKey": asked["publicKey"] })).await;
+    let body = json!({ "mfaToken": token["mfaToken"], "credential": credential });
     sandbox
         .post("/identity/mfa/login/verify-passkey", &body)
         .await
         .is(200);
-    // Alone: the options name nobody.
+}
+
+/// Signs in with a passkey alone: the options name nobody. `further` is for the virtual device.
+async fn signs_in_by_a_passkey_alone(sandbox: &Sandbox, further: Value) -> Answer {
+    let asked = sandbox
+        .call(Method::POST, "/identity/passkey/options")
+        .await;
+    let asked = asked.is(200);
+    let mut options = further;
+    options["publicKey"] = asked["publicKey"].clone();
+    let credential = used(sandbox, &options).await;
+    let body = json!({ "passkeyToken": asked.text("passkeyToken"), "credential": credential });
+    sandbox.post("/identity/passkey/login", &body).await
+}
+
+/// Signs in with a passkey as the second step, by Flashback's API.
+async fn signs_in_by_flashback(sandbox: &Sandbox, email: &str) {
+    let body = json!({ "email": email, "password": PASSWORD });
+    let begun = sandbox.post("/user/login", &body).await.is(200);
+    let bearer = begun.text("accessToken");
+    let asked = sandbox.call(Method::POST, "/mfa/passkey/auth-options");
+    let asked = asked.bearer(&bearer).await.is(200);
+    let credential = used(sandbox, &json!({ "publicKey": asked["data"] })).await;
+    let body = json!({ "mfaType": "PASSKEY", "credential": credential });
+    let done = sandbox.post("/mfa/verify-login", &body).bearer(&bearer);
+    done.await.is(200);
+}
+
+async fn the_virtual_device_makes_passkeys_and_uses_them() {
+    let sandbox = Sandbox::start().await;
+    sets_up_a_passkey(&sandbox, "none@example.com").await;
+    signs_in_with_a_passkey(&sandbox, "none@example.com").await;
     for email in [
         "passkey@example.com",
         "none@example.com",
         "several@example.com",
     ] {
-        let asked = sandbox
-            .call(Method::POST, "/identity/passkey/options")
-            .await;
-        let asked = asked.is(200);
-        let options = json!({ "publicKey": asked["publicKey"], "email": email });
-        let used = sandbox.post(apply, &options).await.is(200);
-        let body =
-            json!({ "passkeyToken": asked.text("passkeyToken"), "credential": used["credential"] });
-        let done = sandbox.post("/identity/passkey/login", &body).await.is(200);
-        assert_eq!(done["user"]["email"], email);
+        let done = signs_in_by_a_passkey_alone(&sandbox, json!({ "email": email })).await;
+        assert_eq!(done.is(200)["user"]["email"], email);
     }
-    // By Flashback's API.
-    let begun = json!({ "email": "passkey@example.com", "password": password });
-    let begun = sandbox.post("/user/login", &begun).await.is(200);
-    let bearer = begun.text("accessToken");
-    let asked = sandbox.call(Method::POST, "/mfa/passkey/auth-options");
-    let asked = asked.bearer(&bearer).await.is(200);
-    let used = sandbox.post(apply, &json!({ "publicKey": asked["data"] }));
-    let body = json!({ "mfaType": "PASSKEY", "credential": used.await.is(200)["credential"] });
-    let done = sandbox.post("/mfa/verify-login", &body).bearer(&bearer);
-    done.await.is(200);
+    signs_in_by_flashback(&sandbox, "passkey@example.com").await;
     // From another page it is refused.
-    let asked = sandbox
-        .call(Method::POST, "/identity/passkey/options")
-        .await;
-    let asked = asked.is(200);
-    let options = json!({ "publicKey": asked["publicKey"], "email": "passkey@example.com", "origin": "https://evil.example" });
-    let used = sandbox.post(apply, &options).await.is(200);
-    let body =
-        json!({ "passkeyToken": asked.text("passkeyToken"), "credential": used["credential"] });
-    sandbox
-        .post("/identity/passkey/login", &body)
-        .await
-        .refused(400, "PASSKEY_REFUSED");
-    for (path, body) in [
-        (make, json!({ "publicKey": {} })),
-        (make, json!({ "publicKey": { "challenge": "AAAA" } })),
-        (apply, json!({ "publicKey": {} })),
-        (
-            apply,
-            json!({ "publicKey": { "challenge": "AAAA", "rpId": "example.org" } }),
-        ),
-        (
-            apply,
-            json!({ "publicKey": { "challenge": "AAAA" }, "email": "nobody@example.com" }),
-        ),
-    ] {
-        sandbox.post(path, &body).await.refused(400, "VALIDATION");
-    }
+    let further = json!({ "email": "passkey@example.com", "origin": "https://evil.example" });
+    let refused = signs_in_by_a_passkey_alone(&sandbox, further).await;
+    refused.refused(400, "PASSKEY_REFUSED");
 }
