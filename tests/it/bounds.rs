@@ -13,6 +13,7 @@ use super::held::without_limits;
 use super::veeam;
 
 tests! {
+    on_sqlite:
     the_server_refuses_just_those_bodies_that_the_documents_refuse,
     the_server_refuses_just_those_parameters_that_the_documents_refuse,
 }

@@ -197,6 +197,8 @@ async fn with_a_second_factor_a_new_password_needs_the_page() {
     }
     vendor.get("/user/profile").await.is(200);
     login(&server, email, PASSWORD).await.is(200);
+    let recorded = "SELECT count(*) AS found FROM audit_events WHERE event = 'limited' AND detail = 'MFA_REQUIRED'";
+    assert_eq!(server.database.number(recorded), 1);
     // What the page behind the link does with the same token.
     let begun = server.reset_by_link(&token, OTHER_PASSWORD).await.is(200);
     let code = app.fresh_code(&server.clock);

@@ -6,6 +6,7 @@ use contract_tests::{PASSWORD, Server, tests};
 use super::flashback::{login, registration};
 
 tests! {
+    on_sqlite:
     a_link_shows_its_code_for_the_device_that_asked needs Chromium,
     a_link_makes_the_account_when_the_button_is_pressed needs Chromium,
     a_page_says_what_is_wrong_with_its_link needs Chromium,

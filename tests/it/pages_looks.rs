@@ -64,7 +64,7 @@ async fn the_pages_keep_nobody_out() {
             .reads(".told", &texts["second.told.authenticator"])
             .await;
         is_fine(&visitor, &format!("pages-second-{language}")).await;
-        visitor.answers("000").await;
+        visitor.answers("000000").await;
         visitor.browser.element("#second-code[aria-invalid]").await;
         is_fine(&visitor, &format!("pages-wrong-{language}")).await;
         visitor.leaves().await;

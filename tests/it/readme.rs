@@ -25,6 +25,7 @@ mod programs {
 }
 
 tests! {
+    on_sqlite:
     the_settings_are_the_codes,
     the_readmes_examples_work,
     the_readmes_program_is_the_sdks_example,

@@ -7,6 +7,7 @@ use countersign::sandbox::PASSWORD;
 use countersign_sdk::sandbox::types::{AdvanceClockRequest, ShowAuthenticatorCodeRequest};
 
 tests! {
+    on_sqlite:
     everybody_in_it_signs_in_as_it_says,
     messages_are_data_and_can_be_waited_for,
     the_clock_is_held_set_and_advanced,

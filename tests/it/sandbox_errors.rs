@@ -9,6 +9,7 @@ use contract_tests::reqwest::{self, Client};
 use contract_tests::{Sandbox, Value, json, tests};
 
 tests! {
+    on_sqlite:
     every_documented_error_comes_back_when_forced,
     one_request_names_its_error_itself,
     the_next_call_of_an_operation_is_answered_with_it_and_no_other,

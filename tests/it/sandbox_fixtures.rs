@@ -6,6 +6,7 @@ use contract_tests::call::Method;
 use contract_tests::{Sandbox, Value, json, tests};
 
 tests! {
+    on_sqlite:
     the_example_of_every_operation_succeeds_once_its_fixture_is_made,
     a_fixture_is_for_one_call_and_can_be_made_again,
     an_operation_that_there_is_not_has_none,

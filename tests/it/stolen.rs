@@ -6,6 +6,8 @@ use contract_tests::{Person, Server, json, tests};
 use countersign::model::UserId;
 use countersign::model::reference::{Reference, ReferenceKind};
 
+use super::veeam::OTHER_PASSWORD;
+
 tests! {
     ten_wrong_codes_end_the_session_and_keep_nobody_out,
     wrong_recovery_codes_of_a_session_keep_nobody_out,
@@ -14,6 +16,7 @@ tests! {
     no_clock_gives_a_session_its_tries_again,
     proof_of_a_time_to_come_does_not_become_fresh_when_it_comes,
     a_resend_that_is_refused_keeps_the_link,
+    a_reset_that_no_message_can_follow_keeps_the_link,
     ten_wrong_codes_at_once_are_ten,
     a_burst_of_resends_counts_as_the_one_that_went_out,
     what_a_session_begins_voids_no_link_of_a_sign_in,
@@ -173,6 +176,25 @@ async fn a_resend_that_is_refused_keeps_the_link() {
     resent.refused(503, "SERVICE_UNAVAILABLE");
     let body = json!({ "token": link });
     server.post("/user/pre-verify-email", &body).await.is(200);
+}
+
+async fn a_reset_that_no_message_can_follow_keeps_the_link() {
+    let server = Server::with(|settings| settings.policy.mails_per_hour = 40).await;
+    let email = "alice@example.com";
+    let mut alice = server.registered(email).await;
+    alice.enable_email().await;
+    let link = server.forgotten(email).await;
+    let used = |count: u32| {
+        let name = "name IN ('mails', 'mails_strangers')";
+        let statement = format!("UPDATE limits SET used = {count} WHERE {name}");
+        server.database.run(&statement);
+    };
+    used(40);
+    let refused = server.reset_by_link(&link, OTHER_PASSWORD).await;
+    refused.refused(503, "SERVICE_UNAVAILABLE");
+    used(0);
+    let begun = server.reset_by_link(&link, OTHER_PASSWORD).await.is(200);
+    assert_eq!(begun["status"], "mfa_required");
 }
 
 async fn ten_wrong_codes_at_once_are_ten() {

@@ -4,6 +4,7 @@ use contract_tests::browser::Browser;
 use contract_tests::{Authenticator, PASSWORD, Server, Value, json, tests};
 
 tests! {
+    on_sqlite:
     a_person_signs_in_by_clicking_through_swagger_ui needs Chromium,
     every_document_reads_well needs Chromium,
 }

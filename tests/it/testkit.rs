@@ -15,6 +15,7 @@ use countersign_testkit::{Error, Sandbox, User};
 use tempfile::TempDir;
 
 tests! {
+    on_sqlite:
     it_starts_a_sandbox_and_ends_it,
     a_sandbox_ends_with_the_panic_of_its_test,
     a_missing_program_is_told_with_how_to_install_it,

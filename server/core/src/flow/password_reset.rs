@@ -15,7 +15,7 @@ use crate::model::user::{PasswordHash, PasswordReset, User, address_as_typed, ju
 use crate::model::{Error, Refusal, ResetId, Result, Secret, UserId};
 use crate::outcome::ResetResult;
 use crate::store::limits::{self, Limit};
-use crate::store::{Tx, password_resets, users};
+use crate::store::{Tx, factors, password_resets, users};
 use crate::vault;
 
 mod change;
@@ -155,6 +155,15 @@ pub async fn reset(ctx: &Ctx, command: Reset) -> Result<ResetResult> {
     let by = By::of(command.token, command.email, command.code)?;
     let (mail, user) = admit(ctx, &act, by).await?;
     let words = password::own_words(&user.email, &[&user.first_name, &user.last_name]);
+    if command.second_step.is_none() {
+        // Before anything slow is done, which one link would otherwise buy again and again.
+        let of_call = act.clone();
+        ctx.write(move |tx| {
+            let factors = factors::of_user(tx, user.id)?;
+            change::demanded(tx, &of_call, &user, &factors, None)
+        })
+        .await?;
+    }
     let hash = password::hash_new(ctx, &act, command.password, words).await?;
     let change = Change {
         draft: challenge::Draft::new(ctx, &act),

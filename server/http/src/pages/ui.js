@@ -252,11 +252,23 @@ const TYPED = "countersign.email";
 /** Takes the typed address along to the page that a link leads to.
  * @param {HTMLAnchorElement} link @param {HTMLInputElement} input */
 export function carry(link, input) {
-  link.addEventListener("click", () => sessionStorage.setItem(TYPED, input.value));
+  link.addEventListener("click", (event) => {
+    // Another tab has a storage of its own, and this one would keep what was typed.
+    if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+    try {
+      sessionStorage.setItem(TYPED, input.value);
+    } catch {
+      // A browser may allow no storage. Then the address is typed again.
+    }
+  });
 }
 
 /** Fills in the address that was typed on the page before. @param {HTMLInputElement} input */
 export function carried(input) {
-  input.value ||= sessionStorage.getItem(TYPED) ?? "";
-  sessionStorage.removeItem(TYPED);
+  try {
+    input.value ||= sessionStorage.getItem(TYPED) ?? "";
+    sessionStorage.removeItem(TYPED);
+  } catch {
+    // Nothing was kept.
+  }
 }

@@ -13,6 +13,24 @@ use crate::model::{Refusal, Result};
 use crate::outcome::{ResetChallenge, ResetResult};
 use crate::store::{Tx, factors, password_resets};
 
+/// Returns the methods that sign-in asks for, of which one comes before the new password.
+///
+/// # Errors
+/// Refuses if there are any and the API can ask for none. The link stays good: it opens the page that can.
+pub(super) fn demanded(
+    tx: &mut Tx,
+    act: &Act,
+    user: &User,
+    factors: &[Factor],
+    second_step: Option<SecondStepSupport>,
+) -> Result<Demand> {
+    let methods = demand::of(tx, user, factors)?.for_purpose(Purpose::PasswordReset);
+    if !methods.is_empty() && second_step.is_none() {
+        return act.refuse_limited(tx, user.id, Refusal::MfaRequired);
+    }
+    Ok(methods)
+}
+
 /// A new password that may be set, as far as it can be judged outside its write.
 pub(super) struct Change {
     pub(super) act: Act,
@@ -26,22 +44,32 @@ impl Change {
     /// Uses the mail up, and changes the password or asks for the second step.
     pub(super) fn write(&self, tx: &mut Tx) -> Result<ResetResult> {
         let user = hold(tx, self.mail.user_id)?;
+        // It may have been used or replaced while the password was hashed.
+        let mail = password_resets::find(tx, user.id)?;
+        let mail = mail.filter(|mail| mail.id == self.mail.id);
+        mail.ok_or(Refusal::ResetTokenInvalid)?
+            .judge(self.act.now)?;
         let factors = factors::of_user(tx, user.id)?;
-        let demand = demand::of(tx, &user, &factors)?;
-        let methods = demand.for_purpose(Purpose::PasswordReset);
-        if !methods.is_empty() && self.second_step.is_none() {
-            // The link stays good: it opens the page that can ask.
-            return Err(Refusal::MfaRequired.into());
-        }
-        if !password_resets::spend(tx, &self.mail, self.act.now)? {
-            return Err(Refusal::ResetTokenInvalid.into());
-        }
+        let methods = demanded(tx, &self.act, &user, &factors, self.second_step)?;
         match self.second_step {
-            Some(support) if !methods.is_empty() => self.ask(tx, &user, &factors, methods, support),
+            Some(support) if !methods.is_empty() => {
+                // It may be refused because no message can be sent. The link then works again later.
+                let asked = self.ask(tx, &user, &factors, methods, support)?;
+                self.spend(tx)?;
+                Ok(asked)
+            }
             _no_second_step => {
+                self.spend(tx)?;
                 change(tx, &self.act, &user, &self.hash)?;
                 Ok(ResetResult::Done)
             }
+        }
+    }
+
+    fn spend(&self, tx: &mut Tx) -> Result<()> {
+        match password_resets::spend(tx, &self.mail, self.act.now)? {
+            true => Ok(()),
+            false => Err(Refusal::ResetTokenInvalid.into()),
         }
     }
 
