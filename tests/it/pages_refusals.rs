@@ -43,7 +43,7 @@ const SIGN_IN: &str = "#password-form button[type=submit]";
 const CODE: &str = ".code-form button";
 const TASK: &str = "#task form button[type=submit]";
 const PROOF: &str = "#proof .code-form button";
-/// In the place of a button: loading the page once more.
+/// Instead of a button: loading the page once more.
 const RELOAD: &str = "";
 
 /// A step of a visitor.

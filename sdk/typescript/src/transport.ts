@@ -159,7 +159,7 @@ export class Transport {
   }
 }
 
-/** What an error's body says; nothing, if it is none of ours. The body can be read again. */
+/** What an error's body says; nothing if it is not from this server. The body can be read again. */
 async function told(response: Response): Promise<{ code?: string; maxAge?: number }> {
   if (response.ok) return {};
   try {

@@ -78,7 +78,7 @@ test("the programs of the project's README and guide run in one sandbox, twice",
   }
 });
 
-/** A compiled program, with the address of a server in the place of the page's. */
+/** A compiled program, with the address of a server instead of the page's. */
 function at(number: number, url: string): string {
   const program = `${FOLDER}/${number}.js`;
   const text = readFileSync(program, "utf8");

@@ -43,7 +43,7 @@ pub enum Case {
     OutageAtPassword,
     /// While the server cannot check codes, nobody is let in.
     OutageAtCode,
-    /// While the server cannot check sessions, what is none opens nothing.
+    /// While the server cannot check sessions, a made-up session opens nothing.
     OutageAtRequest,
     /// A session that its owner ended opens nothing.
     EndedSession,

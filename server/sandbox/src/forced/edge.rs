@@ -26,7 +26,7 @@ const HEADER: HeaderName = HeaderName::from_static("countersign-sandbox-error");
 const UNKNOWN: &str =
     "This header must name a code that the operation documents: see GET /sandbox/operations.";
 
-/// Answers a call with the error that was forced for it, if there is one; else hands it on. What cannot be
+/// Answers a call with the error that was forced for it, if there is one; otherwise hands it on. What cannot be
 /// done is said in this envelope.
 ///
 /// # Errors
