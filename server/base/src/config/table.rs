@@ -281,7 +281,7 @@ settings! {
         notices_per_day = Whole(1, 240);
         /// Registration mails per address and hour.
         registration_mails_per_hour = Whole(1, 20);
-        /// Calls per network (/24 or /56) and hour that send mail. Registrations, set-ups and all others are counted separately. The same number of wrong codes for new passwords.
+        /// Calls per network (/24 or /56) and hour that send mail. Sign-ins, set-ups, new passwords, new addresses and strangers are counted separately. The same number of wrong codes for new passwords.
         mail_calls_per_source = Whole(1, 100_000);
         /// Sign-ins with a passkey alone that a network (/24 or /56) may begin per hour.
         passkey_sign_ins_per_source = Whole(10, 1_000_000);
