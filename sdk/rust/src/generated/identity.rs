@@ -2585,7 +2585,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `INVALID_PASSWORD`: The current password, which confirms a change of the methods, is wrong. It counts as a failed password try (see `TOO_MANY_PASSWORD_ATTEMPTS`). Ask the user for the password again. The session stays signed in.
+        ///400 `INVALID_PASSWORD`: The current password, which confirms this call, is wrong. It counts as a failed password try (see `TOO_MANY_PASSWORD_ATTEMPTS`). Ask the user for the password again. The session stays signed in.
         #[non_exhaustive]
         InvalidPassword {
             ///One sentence that may be shown to the user.
@@ -2647,7 +2647,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`, or the body is compressed or not UTF-8.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///One sentence that may be shown to the user.
@@ -2669,7 +2669,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///429 `TOO_MANY_REQUESTS`: The caller's network has made too many calls of a limited kind, such as those that send mail (30 an hour by default), or the account has requested too many sets of recovery codes. Wait `retryAfter` seconds. If the server is behind a proxy, ask the operator to name the proxy as trusted. Otherwise all users share one limit.
+        ///429 `TOO_MANY_REQUESTS`: The caller's network has made too many calls of a limited kind, such as those that send mail (30 an hour by default), or the account has requested too many sets of recovery codes or new addresses, or this challenge was switched between mail and SMS too often. Wait `retryAfter` seconds. If the server is behind a proxy, ask the operator to name the proxy as trusted. Otherwise all users share one limit.
         #[non_exhaustive]
         TooManyRequests {
             ///One sentence that may be shown to the user.
@@ -2691,7 +2691,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
@@ -2842,7 +2842,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `INVALID_PASSWORD`: The current password, which confirms a change of the methods, is wrong. It counts as a failed password try (see `TOO_MANY_PASSWORD_ATTEMPTS`). Ask the user for the password again. The session stays signed in.
+        ///400 `INVALID_PASSWORD`: The current password, which confirms this call, is wrong. It counts as a failed password try (see `TOO_MANY_PASSWORD_ATTEMPTS`). Ask the user for the password again. The session stays signed in.
         #[non_exhaustive]
         InvalidPassword {
             ///One sentence that may be shown to the user.
@@ -2892,7 +2892,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///403 `MFA_METHOD_LOCKED`: Too many wrong codes since the last right one have locked this method (50 by default). Sign-in still asks for it. Sign in with another method or a recovery code, which also unlocks it, or ask an administrator to unlock it. Waiting does not help.
+        ///403 `MFA_METHOD_LOCKED`: Too many wrong codes since the last right one have locked this method (50 by default). Sign-in still asks for it. Sign in with another method or a recovery code, which also unlocks it, or ask the operator to unlock it (`countersign user unlock`). Waiting does not help.
         #[non_exhaustive]
         MfaMethodLocked {
             ///One sentence that may be shown to the user.
@@ -2932,7 +2932,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`, or the body is compressed or not UTF-8.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///One sentence that may be shown to the user.
@@ -2966,7 +2966,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///429 `TOO_MANY_MFA_SMS`: The account or its number has reached its limit of SMS (4 an hour, 6 a day by default). SMS for sign-ins and set-ups have one limit, and SMS for everything else that its sessions begin have another. Wait `retryAfter` seconds, use a code that was already sent, or switch to another method.
+        ///429 `TOO_MANY_MFA_SMS`: The account (6 a day by default), its number (4 an hour, 8 a day), the range of its number or the whole server has reached its limit of SMS. SMS for sign-ins and set-ups have one limit, and SMS for everything else that its sessions begin have another. Wait `retryAfter` seconds, use a code that was already sent, or switch to another method.
         #[non_exhaustive]
         TooManyMfaSms {
             ///One sentence that may be shown to the user.
@@ -2978,7 +2978,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///429 `TOO_MANY_REQUESTS`: The caller's network has made too many calls of a limited kind, such as those that send mail (30 an hour by default), or the account has requested too many sets of recovery codes. Wait `retryAfter` seconds. If the server is behind a proxy, ask the operator to name the proxy as trusted. Otherwise all users share one limit.
+        ///429 `TOO_MANY_REQUESTS`: The caller's network has made too many calls of a limited kind, such as those that send mail (30 an hour by default), or the account has requested too many sets of recovery codes or new addresses, or this challenge was switched between mail and SMS too often. Wait `retryAfter` seconds. If the server is behind a proxy, ask the operator to name the proxy as trusted. Otherwise all users share one limit.
         #[non_exhaustive]
         TooManyRequests {
             ///One sentence that may be shown to the user.
@@ -3000,7 +3000,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
@@ -3184,7 +3184,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `INVALID_PASSWORD`: The current password, which confirms a change of the methods, is wrong. It counts as a failed password try (see `TOO_MANY_PASSWORD_ATTEMPTS`). Ask the user for the password again. The session stays signed in.
+        ///400 `INVALID_PASSWORD`: The current password, which confirms this call, is wrong. It counts as a failed password try (see `TOO_MANY_PASSWORD_ATTEMPTS`). Ask the user for the password again. The session stays signed in.
         #[non_exhaustive]
         InvalidPassword {
             ///One sentence that may be shown to the user.
@@ -3246,7 +3246,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`, or the body is compressed or not UTF-8.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///One sentence that may be shown to the user.
@@ -3278,7 +3278,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
@@ -3482,7 +3482,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`, or the body is compressed or not UTF-8.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///One sentence that may be shown to the user.
@@ -3502,7 +3502,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
@@ -3695,7 +3695,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
@@ -3805,7 +3805,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `INVALID_PASSWORD`: The current password, which confirms a change of the methods, is wrong. It counts as a failed password try (see `TOO_MANY_PASSWORD_ATTEMPTS`). Ask the user for the password again. The session stays signed in.
+        ///400 `INVALID_PASSWORD`: The current password, which confirms this call, is wrong. It counts as a failed password try (see `TOO_MANY_PASSWORD_ATTEMPTS`). Ask the user for the password again. The session stays signed in.
         #[non_exhaustive]
         InvalidPassword {
             ///One sentence that may be shown to the user.
@@ -3877,7 +3877,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`, or the body is compressed or not UTF-8.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///One sentence that may be shown to the user.
@@ -3909,7 +3909,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
@@ -4110,7 +4110,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
@@ -4230,7 +4230,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `INVALID_PASSWORD`: The current password, which confirms a change of the methods, is wrong. It counts as a failed password try (see `TOO_MANY_PASSWORD_ATTEMPTS`). Ask the user for the password again. The session stays signed in.
+        ///400 `INVALID_PASSWORD`: The current password, which confirms this call, is wrong. It counts as a failed password try (see `TOO_MANY_PASSWORD_ATTEMPTS`). Ask the user for the password again. The session stays signed in.
         #[non_exhaustive]
         InvalidPassword {
             ///One sentence that may be shown to the user.
@@ -4320,7 +4320,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`, or the body is compressed or not UTF-8.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///One sentence that may be shown to the user.
@@ -4354,7 +4354,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///429 `TOO_MANY_MFA_SMS`: The account or its number has reached its limit of SMS (4 an hour, 6 a day by default). SMS for sign-ins and set-ups have one limit, and SMS for everything else that its sessions begin have another. Wait `retryAfter` seconds, use a code that was already sent, or switch to another method.
+        ///429 `TOO_MANY_MFA_SMS`: The account (6 a day by default), its number (4 an hour, 8 a day), the range of its number or the whole server has reached its limit of SMS. SMS for sign-ins and set-ups have one limit, and SMS for everything else that its sessions begin have another. Wait `retryAfter` seconds, use a code that was already sent, or switch to another method.
         #[non_exhaustive]
         TooManyMfaSms {
             ///One sentence that may be shown to the user.
@@ -4366,7 +4366,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///429 `TOO_MANY_REQUESTS`: The caller's network has made too many calls of a limited kind, such as those that send mail (30 an hour by default), or the account has requested too many sets of recovery codes. Wait `retryAfter` seconds. If the server is behind a proxy, ask the operator to name the proxy as trusted. Otherwise all users share one limit.
+        ///429 `TOO_MANY_REQUESTS`: The caller's network has made too many calls of a limited kind, such as those that send mail (30 an hour by default), or the account has requested too many sets of recovery codes or new addresses, or this challenge was switched between mail and SMS too often. Wait `retryAfter` seconds. If the server is behind a proxy, ask the operator to name the proxy as trusted. Otherwise all users share one limit.
         #[non_exhaustive]
         TooManyRequests {
             ///One sentence that may be shown to the user.
@@ -4388,7 +4388,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
@@ -4590,7 +4590,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
@@ -4708,7 +4708,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
@@ -4832,7 +4832,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
@@ -4939,7 +4939,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`, or the body is compressed or not UTF-8.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///One sentence that may be shown to the user.
@@ -4949,7 +4949,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///429 `TOO_MANY_REQUESTS`: The caller's network has made too many calls of a limited kind, such as those that send mail (30 an hour by default), or the account has requested too many sets of recovery codes. Wait `retryAfter` seconds. If the server is behind a proxy, ask the operator to name the proxy as trusted. Otherwise all users share one limit.
+        ///429 `TOO_MANY_REQUESTS`: The caller's network has made too many calls of a limited kind, such as those that send mail (30 an hour by default), or the account has requested too many sets of recovery codes or new addresses, or this challenge was switched between mail and SMS too often. Wait `retryAfter` seconds. If the server is behind a proxy, ask the operator to name the proxy as trusted. Otherwise all users share one limit.
         #[non_exhaustive]
         TooManyRequests {
             ///One sentence that may be shown to the user.
@@ -4971,7 +4971,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
@@ -5103,7 +5103,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///429 `TOO_MANY_REQUESTS`: The caller's network has made too many calls of a limited kind, such as those that send mail (30 an hour by default), or the account has requested too many sets of recovery codes. Wait `retryAfter` seconds. If the server is behind a proxy, ask the operator to name the proxy as trusted. Otherwise all users share one limit.
+        ///429 `TOO_MANY_REQUESTS`: The caller's network has made too many calls of a limited kind, such as those that send mail (30 an hour by default), or the account has requested too many sets of recovery codes or new addresses, or this challenge was switched between mail and SMS too often. Wait `retryAfter` seconds. If the server is behind a proxy, ask the operator to name the proxy as trusted. Otherwise all users share one limit.
         #[non_exhaustive]
         TooManyRequests {
             ///One sentence that may be shown to the user.
@@ -5125,7 +5125,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
@@ -5245,7 +5245,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
@@ -5407,7 +5407,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_TOKEN_INVALID`: The `mfaToken` is unknown, malformed, already used, replaced, or of another user than the bearer sent with it. It never becomes valid again: go back to the operation that issued it. A `passkeyToken` and the token of a mailed link get the same error.
+        ///400 `MFA_TOKEN_INVALID`: The `mfaToken` is unknown, malformed, used or replaced, or its session has ended, or the bearer sent with it is of another session. In the last case send the right bearer. Otherwise go back to the operation that issued it. A `passkeyToken` and the token of a mailed link get the same error.
         #[non_exhaustive]
         MfaTokenInvalid {
             ///One sentence that may be shown to the user.
@@ -5447,7 +5447,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///403 `MFA_METHOD_LOCKED`: Too many wrong codes since the last right one have locked this method (50 by default). Sign-in still asks for it. Sign in with another method or a recovery code, which also unlocks it, or ask an administrator to unlock it. Waiting does not help.
+        ///403 `MFA_METHOD_LOCKED`: Too many wrong codes since the last right one have locked this method (50 by default). Sign-in still asks for it. Sign in with another method or a recovery code, which also unlocks it, or ask the operator to unlock it (`countersign user unlock`). Waiting does not help.
         #[non_exhaustive]
         MfaMethodLocked {
             ///One sentence that may be shown to the user.
@@ -5487,7 +5487,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`, or the body is compressed or not UTF-8.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///One sentence that may be shown to the user.
@@ -5519,7 +5519,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
@@ -5721,7 +5721,7 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum GetSignInPasskeyOptionsError {
-        ///400 `MFA_METHOD_UNAVAILABLE`: The server does not offer this method: SMS is off or does not reach this country, or the account has no mailbox. Offer the other methods. The operator can change this.
+        ///400 `MFA_METHOD_UNAVAILABLE`: The server does not offer this method: SMS or passkeys are off, SMS does not reach this country, or the account has no mailbox. Offer the other methods. The operator can change this.
         #[non_exhaustive]
         MfaMethodUnavailable {
             ///One sentence that may be shown to the user.
@@ -5731,7 +5731,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///429 `TOO_MANY_REQUESTS`: The caller's network has made too many calls of a limited kind, such as those that send mail (30 an hour by default), or the account has requested too many sets of recovery codes. Wait `retryAfter` seconds. If the server is behind a proxy, ask the operator to name the proxy as trusted. Otherwise all users share one limit.
+        ///429 `TOO_MANY_REQUESTS`: The caller's network has made too many calls of a limited kind, such as those that send mail (30 an hour by default), or the account has requested too many sets of recovery codes or new addresses, or this challenge was switched between mail and SMS too often. Wait `retryAfter` seconds. If the server is behind a proxy, ask the operator to name the proxy as trusted. Otherwise all users share one limit.
         #[non_exhaustive]
         TooManyRequests {
             ///One sentence that may be shown to the user.
@@ -5753,7 +5753,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
@@ -5863,7 +5863,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
@@ -6002,7 +6002,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
@@ -6134,7 +6134,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
@@ -6251,7 +6251,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
@@ -6400,7 +6400,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
@@ -6539,7 +6539,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`, or the body is compressed or not UTF-8.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///One sentence that may be shown to the user.
@@ -6571,7 +6571,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
@@ -6698,7 +6698,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
@@ -6776,7 +6776,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_TOKEN_INVALID`: The `mfaToken` is unknown, malformed, already used, replaced, or of another user than the bearer sent with it. It never becomes valid again: go back to the operation that issued it. A `passkeyToken` and the token of a mailed link get the same error.
+        ///400 `MFA_TOKEN_INVALID`: The `mfaToken` is unknown, malformed, used or replaced, or its session has ended, or the bearer sent with it is of another session. In the last case send the right bearer. Otherwise go back to the operation that issued it. A `passkeyToken` and the token of a mailed link get the same error.
         #[non_exhaustive]
         MfaTokenInvalid {
             ///One sentence that may be shown to the user.
@@ -6816,7 +6816,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`, or the body is compressed or not UTF-8.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///One sentence that may be shown to the user.
@@ -6836,7 +6836,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
@@ -6984,7 +6984,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`, or the body is compressed or not UTF-8.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///One sentence that may be shown to the user.
@@ -7004,7 +7004,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
@@ -7132,7 +7132,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`, or the body is compressed or not UTF-8.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///One sentence that may be shown to the user.
@@ -7142,7 +7142,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///429 `TOO_MANY_REQUESTS`: The caller's network has made too many calls of a limited kind, such as those that send mail (30 an hour by default), or the account has requested too many sets of recovery codes. Wait `retryAfter` seconds. If the server is behind a proxy, ask the operator to name the proxy as trusted. Otherwise all users share one limit.
+        ///429 `TOO_MANY_REQUESTS`: The caller's network has made too many calls of a limited kind, such as those that send mail (30 an hour by default), or the account has requested too many sets of recovery codes or new addresses, or this challenge was switched between mail and SMS too often. Wait `retryAfter` seconds. If the server is behind a proxy, ask the operator to name the proxy as trusted. Otherwise all users share one limit.
         #[non_exhaustive]
         TooManyRequests {
             ///One sentence that may be shown to the user.
@@ -7164,7 +7164,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
@@ -7338,7 +7338,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`, or the body is compressed or not UTF-8.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///One sentence that may be shown to the user.
@@ -7358,7 +7358,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
@@ -7489,7 +7489,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_TOKEN_INVALID`: The `mfaToken` is unknown, malformed, already used, replaced, or of another user than the bearer sent with it. It never becomes valid again: go back to the operation that issued it. A `passkeyToken` and the token of a mailed link get the same error.
+        ///400 `MFA_TOKEN_INVALID`: The `mfaToken` is unknown, malformed, used or replaced, or its session has ended, or the bearer sent with it is of another session. In the last case send the right bearer. Otherwise go back to the operation that issued it. A `passkeyToken` and the token of a mailed link get the same error.
         #[non_exhaustive]
         MfaTokenInvalid {
             ///One sentence that may be shown to the user.
@@ -7549,7 +7549,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`, or the body is compressed or not UTF-8.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///One sentence that may be shown to the user.
@@ -7595,7 +7595,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///429 `TOO_MANY_MFA_SMS`: The account or its number has reached its limit of SMS (4 an hour, 6 a day by default). SMS for sign-ins and set-ups have one limit, and SMS for everything else that its sessions begin have another. Wait `retryAfter` seconds, use a code that was already sent, or switch to another method.
+        ///429 `TOO_MANY_MFA_SMS`: The account (6 a day by default), its number (4 an hour, 8 a day), the range of its number or the whole server has reached its limit of SMS. SMS for sign-ins and set-ups have one limit, and SMS for everything else that its sessions begin have another. Wait `retryAfter` seconds, use a code that was already sent, or switch to another method.
         #[non_exhaustive]
         TooManyMfaSms {
             ///One sentence that may be shown to the user.
@@ -7607,7 +7607,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///429 `TOO_MANY_REQUESTS`: The caller's network has made too many calls of a limited kind, such as those that send mail (30 an hour by default), or the account has requested too many sets of recovery codes. Wait `retryAfter` seconds. If the server is behind a proxy, ask the operator to name the proxy as trusted. Otherwise all users share one limit.
+        ///429 `TOO_MANY_REQUESTS`: The caller's network has made too many calls of a limited kind, such as those that send mail (30 an hour by default), or the account has requested too many sets of recovery codes or new addresses, or this challenge was switched between mail and SMS too often. Wait `retryAfter` seconds. If the server is behind a proxy, ask the operator to name the proxy as trusted. Otherwise all users share one limit.
         #[non_exhaustive]
         TooManyRequests {
             ///One sentence that may be shown to the user.
@@ -7641,7 +7641,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
@@ -7865,7 +7865,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`, or the body is compressed or not UTF-8.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///One sentence that may be shown to the user.
@@ -7875,7 +7875,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///429 `TOO_MANY_RESET_ATTEMPTS`: All tries of the mailed code are used (5 by default), or too many wrong codes were sent for this address (50 in 30 days by default). Even a right code is refused. The link of the mail still works.
+        ///429 `TOO_MANY_RESET_ATTEMPTS`: All tries of the mailed code are used (5 by default), or too many wrong codes were sent for this address (50 in 30 days by default) or from this network (30 an hour). Even a right code is refused. The link of the mail still works.
         #[non_exhaustive]
         TooManyResetAttempts {
             ///One sentence that may be shown to the user.
@@ -7897,7 +7897,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
@@ -8084,7 +8084,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
@@ -8204,7 +8204,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `INVALID_PASSWORD`: The current password, which confirms a change of the methods, is wrong. It counts as a failed password try (see `TOO_MANY_PASSWORD_ATTEMPTS`). Ask the user for the password again. The session stays signed in.
+        ///400 `INVALID_PASSWORD`: The current password, which confirms this call, is wrong. It counts as a failed password try (see `TOO_MANY_PASSWORD_ATTEMPTS`). Ask the user for the password again. The session stays signed in.
         #[non_exhaustive]
         InvalidPassword {
             ///One sentence that may be shown to the user.
@@ -8224,7 +8224,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_METHOD_UNAVAILABLE`: The server does not offer this method: SMS is off or does not reach this country, or the account has no mailbox. Offer the other methods. The operator can change this.
+        ///400 `MFA_METHOD_UNAVAILABLE`: The server does not offer this method: SMS or passkeys are off, SMS does not reach this country, or the account has no mailbox. Offer the other methods. The operator can change this.
         #[non_exhaustive]
         MfaMethodUnavailable {
             ///One sentence that may be shown to the user.
@@ -8286,7 +8286,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`, or the body is compressed or not UTF-8.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///One sentence that may be shown to the user.
@@ -8320,7 +8320,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///429 `TOO_MANY_MFA_SMS`: The account or its number has reached its limit of SMS (4 an hour, 6 a day by default). SMS for sign-ins and set-ups have one limit, and SMS for everything else that its sessions begin have another. Wait `retryAfter` seconds, use a code that was already sent, or switch to another method.
+        ///429 `TOO_MANY_MFA_SMS`: The account (6 a day by default), its number (4 an hour, 8 a day), the range of its number or the whole server has reached its limit of SMS. SMS for sign-ins and set-ups have one limit, and SMS for everything else that its sessions begin have another. Wait `retryAfter` seconds, use a code that was already sent, or switch to another method.
         #[non_exhaustive]
         TooManyMfaSms {
             ///One sentence that may be shown to the user.
@@ -8332,7 +8332,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///429 `TOO_MANY_REQUESTS`: The caller's network has made too many calls of a limited kind, such as those that send mail (30 an hour by default), or the account has requested too many sets of recovery codes. Wait `retryAfter` seconds. If the server is behind a proxy, ask the operator to name the proxy as trusted. Otherwise all users share one limit.
+        ///429 `TOO_MANY_REQUESTS`: The caller's network has made too many calls of a limited kind, such as those that send mail (30 an hour by default), or the account has requested too many sets of recovery codes or new addresses, or this challenge was switched between mail and SMS too often. Wait `retryAfter` seconds. If the server is behind a proxy, ask the operator to name the proxy as trusted. Otherwise all users share one limit.
         #[non_exhaustive]
         TooManyRequests {
             ///One sentence that may be shown to the user.
@@ -8354,7 +8354,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
@@ -8532,7 +8532,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_TOKEN_INVALID`: The `mfaToken` is unknown, malformed, already used, replaced, or of another user than the bearer sent with it. It never becomes valid again: go back to the operation that issued it. A `passkeyToken` and the token of a mailed link get the same error.
+        ///400 `MFA_TOKEN_INVALID`: The `mfaToken` is unknown, malformed, used or replaced, or its session has ended, or the bearer sent with it is of another session. In the last case send the right bearer. Otherwise go back to the operation that issued it. A `passkeyToken` and the token of a mailed link get the same error.
         #[non_exhaustive]
         MfaTokenInvalid {
             ///One sentence that may be shown to the user.
@@ -8584,7 +8584,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`, or the body is compressed or not UTF-8.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///One sentence that may be shown to the user.
@@ -8604,7 +8604,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
@@ -8731,7 +8731,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_TOKEN_INVALID`: The `mfaToken` is unknown, malformed, already used, replaced, or of another user than the bearer sent with it. It never becomes valid again: go back to the operation that issued it. A `passkeyToken` and the token of a mailed link get the same error.
+        ///400 `MFA_TOKEN_INVALID`: The `mfaToken` is unknown, malformed, used or replaced, or its session has ended, or the bearer sent with it is of another session. In the last case send the right bearer. Otherwise go back to the operation that issued it. A `passkeyToken` and the token of a mailed link get the same error.
         #[non_exhaustive]
         MfaTokenInvalid {
             ///One sentence that may be shown to the user.
@@ -8781,7 +8781,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///403 `MFA_METHOD_LOCKED`: Too many wrong codes since the last right one have locked this method (50 by default). Sign-in still asks for it. Sign in with another method or a recovery code, which also unlocks it, or ask an administrator to unlock it. Waiting does not help.
+        ///403 `MFA_METHOD_LOCKED`: Too many wrong codes since the last right one have locked this method (50 by default). Sign-in still asks for it. Sign in with another method or a recovery code, which also unlocks it, or ask the operator to unlock it (`countersign user unlock`). Waiting does not help.
         #[non_exhaustive]
         MfaMethodLocked {
             ///One sentence that may be shown to the user.
@@ -8821,7 +8821,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`, or the body is compressed or not UTF-8.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///One sentence that may be shown to the user.
@@ -8843,7 +8843,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///429 `TOO_MANY_MFA_SMS`: The account or its number has reached its limit of SMS (4 an hour, 6 a day by default). SMS for sign-ins and set-ups have one limit, and SMS for everything else that its sessions begin have another. Wait `retryAfter` seconds, use a code that was already sent, or switch to another method.
+        ///429 `TOO_MANY_MFA_SMS`: The account (6 a day by default), its number (4 an hour, 8 a day), the range of its number or the whole server has reached its limit of SMS. SMS for sign-ins and set-ups have one limit, and SMS for everything else that its sessions begin have another. Wait `retryAfter` seconds, use a code that was already sent, or switch to another method.
         #[non_exhaustive]
         TooManyMfaSms {
             ///One sentence that may be shown to the user.
@@ -8855,7 +8855,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///429 `TOO_MANY_REQUESTS`: The caller's network has made too many calls of a limited kind, such as those that send mail (30 an hour by default), or the account has requested too many sets of recovery codes. Wait `retryAfter` seconds. If the server is behind a proxy, ask the operator to name the proxy as trusted. Otherwise all users share one limit.
+        ///429 `TOO_MANY_REQUESTS`: The caller's network has made too many calls of a limited kind, such as those that send mail (30 an hour by default), or the account has requested too many sets of recovery codes or new addresses, or this challenge was switched between mail and SMS too often. Wait `retryAfter` seconds. If the server is behind a proxy, ask the operator to name the proxy as trusted. Otherwise all users share one limit.
         #[non_exhaustive]
         TooManyRequests {
             ///One sentence that may be shown to the user.
@@ -8889,7 +8889,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
@@ -9113,7 +9113,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`, or the body is compressed or not UTF-8.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///One sentence that may be shown to the user.
@@ -9133,7 +9133,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
@@ -9281,7 +9281,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`, or the body is compressed or not UTF-8.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///One sentence that may be shown to the user.
@@ -9301,7 +9301,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
@@ -9481,7 +9481,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`, or the body is compressed or not UTF-8.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///One sentence that may be shown to the user.
@@ -9501,7 +9501,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
@@ -9704,7 +9704,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`, or the body is compressed or not UTF-8.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///One sentence that may be shown to the user.
@@ -9736,7 +9736,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
@@ -9875,7 +9875,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_TOKEN_INVALID`: The `mfaToken` is unknown, malformed, already used, replaced, or of another user than the bearer sent with it. It never becomes valid again: go back to the operation that issued it. A `passkeyToken` and the token of a mailed link get the same error.
+        ///400 `MFA_TOKEN_INVALID`: The `mfaToken` is unknown, malformed, used or replaced, or its session has ended, or the bearer sent with it is of another session. In the last case send the right bearer. Otherwise go back to the operation that issued it. A `passkeyToken` and the token of a mailed link get the same error.
         #[non_exhaustive]
         MfaTokenInvalid {
             ///One sentence that may be shown to the user.
@@ -9965,7 +9965,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///403 `MFA_METHOD_LOCKED`: Too many wrong codes since the last right one have locked this method (50 by default). Sign-in still asks for it. Sign in with another method or a recovery code, which also unlocks it, or ask an administrator to unlock it. Waiting does not help.
+        ///403 `MFA_METHOD_LOCKED`: Too many wrong codes since the last right one have locked this method (50 by default). Sign-in still asks for it. Sign in with another method or a recovery code, which also unlocks it, or ask the operator to unlock it (`countersign user unlock`). Waiting does not help.
         #[non_exhaustive]
         MfaMethodLocked {
             ///One sentence that may be shown to the user.
@@ -10015,7 +10015,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`, or the body is compressed or not UTF-8.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///One sentence that may be shown to the user.
@@ -10047,7 +10047,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
@@ -10234,7 +10234,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_TOKEN_INVALID`: The `mfaToken` is unknown, malformed, already used, replaced, or of another user than the bearer sent with it. It never becomes valid again: go back to the operation that issued it. A `passkeyToken` and the token of a mailed link get the same error.
+        ///400 `MFA_TOKEN_INVALID`: The `mfaToken` is unknown, malformed, used or replaced, or its session has ended, or the bearer sent with it is of another session. In the last case send the right bearer. Otherwise go back to the operation that issued it. A `passkeyToken` and the token of a mailed link get the same error.
         #[non_exhaustive]
         MfaTokenInvalid {
             ///One sentence that may be shown to the user.
@@ -10290,7 +10290,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///403 `MFA_METHOD_LOCKED`: Too many wrong codes since the last right one have locked this method (50 by default). Sign-in still asks for it. Sign in with another method or a recovery code, which also unlocks it, or ask an administrator to unlock it. Waiting does not help.
+        ///403 `MFA_METHOD_LOCKED`: Too many wrong codes since the last right one have locked this method (50 by default). Sign-in still asks for it. Sign in with another method or a recovery code, which also unlocks it, or ask the operator to unlock it (`countersign user unlock`). Waiting does not help.
         #[non_exhaustive]
         MfaMethodLocked {
             ///One sentence that may be shown to the user.
@@ -10330,7 +10330,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`, or the body is compressed or not UTF-8.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///One sentence that may be shown to the user.
@@ -10362,7 +10362,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
@@ -10518,7 +10518,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_TOKEN_INVALID`: The `mfaToken` is unknown, malformed, already used, replaced, or of another user than the bearer sent with it. It never becomes valid again: go back to the operation that issued it. A `passkeyToken` and the token of a mailed link get the same error.
+        ///400 `MFA_TOKEN_INVALID`: The `mfaToken` is unknown, malformed, used or replaced, or its session has ended, or the bearer sent with it is of another session. In the last case send the right bearer. Otherwise go back to the operation that issued it. A `passkeyToken` and the token of a mailed link get the same error.
         #[non_exhaustive]
         MfaTokenInvalid {
             ///One sentence that may be shown to the user.
@@ -10618,7 +10618,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///403 `MFA_METHOD_LOCKED`: Too many wrong codes since the last right one have locked this method (50 by default). Sign-in still asks for it. Sign in with another method or a recovery code, which also unlocks it, or ask an administrator to unlock it. Waiting does not help.
+        ///403 `MFA_METHOD_LOCKED`: Too many wrong codes since the last right one have locked this method (50 by default). Sign-in still asks for it. Sign in with another method or a recovery code, which also unlocks it, or ask the operator to unlock it (`countersign user unlock`). Waiting does not help.
         #[non_exhaustive]
         MfaMethodLocked {
             ///One sentence that may be shown to the user.
@@ -10658,7 +10658,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`, or the body is compressed or not UTF-8.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///One sentence that may be shown to the user.
@@ -10690,7 +10690,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
@@ -10877,7 +10877,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_TOKEN_INVALID`: The `mfaToken` is unknown, malformed, already used, replaced, or of another user than the bearer sent with it. It never becomes valid again: go back to the operation that issued it. A `passkeyToken` and the token of a mailed link get the same error.
+        ///400 `MFA_TOKEN_INVALID`: The `mfaToken` is unknown, malformed, used or replaced, or its session has ended, or the bearer sent with it is of another session. In the last case send the right bearer. Otherwise go back to the operation that issued it. A `passkeyToken` and the token of a mailed link get the same error.
         #[non_exhaustive]
         MfaTokenInvalid {
             ///One sentence that may be shown to the user.
@@ -10929,7 +10929,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///403 `MFA_METHOD_LOCKED`: Too many wrong codes since the last right one have locked this method (50 by default). Sign-in still asks for it. Sign in with another method or a recovery code, which also unlocks it, or ask an administrator to unlock it. Waiting does not help.
+        ///403 `MFA_METHOD_LOCKED`: Too many wrong codes since the last right one have locked this method (50 by default). Sign-in still asks for it. Sign in with another method or a recovery code, which also unlocks it, or ask the operator to unlock it (`countersign user unlock`). Waiting does not help.
         #[non_exhaustive]
         MfaMethodLocked {
             ///One sentence that may be shown to the user.
@@ -10969,7 +10969,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`, or the body is compressed or not UTF-8.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///One sentence that may be shown to the user.
@@ -11001,7 +11001,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
@@ -11155,7 +11155,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_TOKEN_INVALID`: The `mfaToken` is unknown, malformed, already used, replaced, or of another user than the bearer sent with it. It never becomes valid again: go back to the operation that issued it. A `passkeyToken` and the token of a mailed link get the same error.
+        ///400 `MFA_TOKEN_INVALID`: The `mfaToken` is unknown, malformed, used or replaced, or its session has ended, or the bearer sent with it is of another session. In the last case send the right bearer. Otherwise go back to the operation that issued it. A `passkeyToken` and the token of a mailed link get the same error.
         #[non_exhaustive]
         MfaTokenInvalid {
             ///One sentence that may be shown to the user.
@@ -11207,7 +11207,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///403 `MFA_METHOD_LOCKED`: Too many wrong codes since the last right one have locked this method (50 by default). Sign-in still asks for it. Sign in with another method or a recovery code, which also unlocks it, or ask an administrator to unlock it. Waiting does not help.
+        ///403 `MFA_METHOD_LOCKED`: Too many wrong codes since the last right one have locked this method (50 by default). Sign-in still asks for it. Sign in with another method or a recovery code, which also unlocks it, or ask the operator to unlock it (`countersign user unlock`). Waiting does not help.
         #[non_exhaustive]
         MfaMethodLocked {
             ///One sentence that may be shown to the user.
@@ -11247,7 +11247,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`, or the body is compressed or not UTF-8.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///One sentence that may be shown to the user.
@@ -11279,7 +11279,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
@@ -11433,7 +11433,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_TOKEN_INVALID`: The `mfaToken` is unknown, malformed, already used, replaced, or of another user than the bearer sent with it. It never becomes valid again: go back to the operation that issued it. A `passkeyToken` and the token of a mailed link get the same error.
+        ///400 `MFA_TOKEN_INVALID`: The `mfaToken` is unknown, malformed, used or replaced, or its session has ended, or the bearer sent with it is of another session. In the last case send the right bearer. Otherwise go back to the operation that issued it. A `passkeyToken` and the token of a mailed link get the same error.
         #[non_exhaustive]
         MfaTokenInvalid {
             ///One sentence that may be shown to the user.
@@ -11505,7 +11505,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///403 `MFA_METHOD_LOCKED`: Too many wrong codes since the last right one have locked this method (50 by default). Sign-in still asks for it. Sign in with another method or a recovery code, which also unlocks it, or ask an administrator to unlock it. Waiting does not help.
+        ///403 `MFA_METHOD_LOCKED`: Too many wrong codes since the last right one have locked this method (50 by default). Sign-in still asks for it. Sign in with another method or a recovery code, which also unlocks it, or ask the operator to unlock it (`countersign user unlock`). Waiting does not help.
         #[non_exhaustive]
         MfaMethodLocked {
             ///One sentence that may be shown to the user.
@@ -11545,7 +11545,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`, or the body is compressed or not UTF-8.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///One sentence that may be shown to the user.
@@ -11577,7 +11577,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
@@ -11745,7 +11745,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_TOKEN_INVALID`: The `mfaToken` is unknown, malformed, already used, replaced, or of another user than the bearer sent with it. It never becomes valid again: go back to the operation that issued it. A `passkeyToken` and the token of a mailed link get the same error.
+        ///400 `MFA_TOKEN_INVALID`: The `mfaToken` is unknown, malformed, used or replaced, or its session has ended, or the bearer sent with it is of another session. In the last case send the right bearer. Otherwise go back to the operation that issued it. A `passkeyToken` and the token of a mailed link get the same error.
         #[non_exhaustive]
         MfaTokenInvalid {
             ///One sentence that may be shown to the user.
@@ -11817,7 +11817,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///403 `MFA_METHOD_LOCKED`: Too many wrong codes since the last right one have locked this method (50 by default). Sign-in still asks for it. Sign in with another method or a recovery code, which also unlocks it, or ask an administrator to unlock it. Waiting does not help.
+        ///403 `MFA_METHOD_LOCKED`: Too many wrong codes since the last right one have locked this method (50 by default). Sign-in still asks for it. Sign in with another method or a recovery code, which also unlocks it, or ask the operator to unlock it (`countersign user unlock`). Waiting does not help.
         #[non_exhaustive]
         MfaMethodLocked {
             ///One sentence that may be shown to the user.
@@ -11867,7 +11867,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`, or the body is compressed or not UTF-8.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///One sentence that may be shown to the user.
@@ -11899,7 +11899,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
@@ -12074,7 +12074,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_TOKEN_INVALID`: The `mfaToken` is unknown, malformed, already used, replaced, or of another user than the bearer sent with it. It never becomes valid again: go back to the operation that issued it. A `passkeyToken` and the token of a mailed link get the same error.
+        ///400 `MFA_TOKEN_INVALID`: The `mfaToken` is unknown, malformed, used or replaced, or its session has ended, or the bearer sent with it is of another session. In the last case send the right bearer. Otherwise go back to the operation that issued it. A `passkeyToken` and the token of a mailed link get the same error.
         #[non_exhaustive]
         MfaTokenInvalid {
             ///One sentence that may be shown to the user.
@@ -12130,7 +12130,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///403 `MFA_METHOD_LOCKED`: Too many wrong codes since the last right one have locked this method (50 by default). Sign-in still asks for it. Sign in with another method or a recovery code, which also unlocks it, or ask an administrator to unlock it. Waiting does not help.
+        ///403 `MFA_METHOD_LOCKED`: Too many wrong codes since the last right one have locked this method (50 by default). Sign-in still asks for it. Sign in with another method or a recovery code, which also unlocks it, or ask the operator to unlock it (`countersign user unlock`). Waiting does not help.
         #[non_exhaustive]
         MfaMethodLocked {
             ///One sentence that may be shown to the user.
@@ -12170,7 +12170,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`, or the body is compressed or not UTF-8.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///One sentence that may be shown to the user.
@@ -12202,7 +12202,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
@@ -12410,7 +12410,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`, or the body is compressed or not UTF-8.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///One sentence that may be shown to the user.
@@ -12442,7 +12442,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
@@ -12567,7 +12567,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_TOKEN_INVALID`: The `mfaToken` is unknown, malformed, already used, replaced, or of another user than the bearer sent with it. It never becomes valid again: go back to the operation that issued it. A `passkeyToken` and the token of a mailed link get the same error.
+        ///400 `MFA_TOKEN_INVALID`: The `mfaToken` is unknown, malformed, used or replaced, or its session has ended, or the bearer sent with it is of another session. In the last case send the right bearer. Otherwise go back to the operation that issued it. A `passkeyToken` and the token of a mailed link get the same error.
         #[non_exhaustive]
         MfaTokenInvalid {
             ///One sentence that may be shown to the user.
@@ -12657,7 +12657,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///403 `MFA_METHOD_LOCKED`: Too many wrong codes since the last right one have locked this method (50 by default). Sign-in still asks for it. Sign in with another method or a recovery code, which also unlocks it, or ask an administrator to unlock it. Waiting does not help.
+        ///403 `MFA_METHOD_LOCKED`: Too many wrong codes since the last right one have locked this method (50 by default). Sign-in still asks for it. Sign in with another method or a recovery code, which also unlocks it, or ask the operator to unlock it (`countersign user unlock`). Waiting does not help.
         #[non_exhaustive]
         MfaMethodLocked {
             ///One sentence that may be shown to the user.
@@ -12707,7 +12707,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`, or the body is compressed or not UTF-8.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///One sentence that may be shown to the user.
@@ -12739,7 +12739,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
@@ -13752,7 +13752,7 @@ pub mod calls {
 impl Client {
     ///Ask for a new address.
     ///
-    ///Mails a six-digit code to the new address. Nothing changes before the code is sent to `POST /identity/me/email/verify`, in the same session: until then the old address signs in and gets all mails. Takes the password, and fresh proof in the session where a method is on. The answer, the work and the time are the same whether or not the new address has an account: a taken one gets a mail that says so, and no code fits. The code works once, for 15 minutes; a newer request takes the place of an older one. Limits: 3 such mails an hour per address, past which the call still answers 202, sends nothing, and leaves the last mail good; 6 requests an hour and 20 a day per account; 30 calls an hour per network. They are counted apart from those of sign-ins. A wrong password counts as one at sign-in. An account that signs in with a name has no address to change.
+    ///Mails a six-digit code to the new address. Nothing changes before the code is sent to `POST /identity/me/email/verify`, in the same session: until then the old address signs in and gets all mails. Needs the password and, while a method is on, fresh proof in the session. The answer, the work and the time are the same whether or not the new address has an account: a taken one gets a mail that says so, and no code fits. The code works once, for 15 minutes; a newer request takes the place of an older one. Limits: 3 such mails an hour per address. Past that, the call still answers 202 but sends nothing: the last mail to this address stays good, and a request for another address ends. 6 requests an hour and 20 a day per account; 30 calls an hour per network. They are counted apart from those of sign-ins. A wrong password counts as one at sign-in. An account that signs in with a name has no address to change.
     ///
     ///`POST /identity/me/email`; [`types::BeginEmailChangeError`] has its errors.
     #[inline]
@@ -13773,7 +13773,7 @@ impl Client {
     }
     ///Change the password.
     ///
-    ///Takes the old password and a new one. The session needs fresh proof. While no method is on, the old password is that proof. The caller's session stays. All other sessions of the account end, with everything they began, and mails for a new password become invalid. API keys stay. The owner is told by mail, which also says how many keys work. Limits: a wrong old password counts as one at sign-in.
+    ///Takes the old password and a new one. The session needs fresh proof. While no method is on, the old password is that proof. The caller's session stays. All other sessions of the account end. So does all that waits: sign-ins, set-ups and step-ups (also the caller's own), a request for a new address, and mails for a new password. API keys stay. The owner is told by mail, which also says how many keys work. Limits: a wrong old password counts as one at sign-in.
     ///
     ///`PUT /identity/me/password`; [`types::ChangePasswordError`] has its errors.
     #[inline]
@@ -13785,7 +13785,7 @@ impl Client {
     }
     ///Create an API key.
     ///
-    ///Makes a key for another service, to be sent as `X-API-Key`. For administrators only, in a session that signed in within the last 10 minutes (with the second factor, if one is on). A key cannot make keys. Only this answer shows the key: store it before leaving the page. A key is not a session: it opens the operations of its scopes, and never more than its maker may do at that moment. Limits: 20 live keys per user, 365 days.
+    ///Makes a key for another service, to be sent as `X-API-Key`. For administrators only, in a session that signed in or stepped up within the last 10 minutes (with the second factor, if one is on). The maker is told by mail. A key cannot make keys. Only this answer shows the key: store it before leaving the page. A key is not a session: it opens the operations of its scopes, and never more than its maker may do at that moment. Limits: 20 live keys per user, 365 days.
     ///
     ///`POST /identity/api-keys`; [`types::CreateApiKeyError`] has its errors.
     #[inline]
@@ -13956,7 +13956,7 @@ impl Client {
     }
     ///List API keys.
     ///
-    ///Lists the keys without their secrets, newest first, in pages of `limit` from `offset`. For administrators only, in a session that signed in within the last 10 minutes. To find the id of a key, compare its first characters with `hint`.
+    ///Lists everybody's keys, also expired ones, without their secrets, newest first, in pages of `limit` from `offset`. For administrators only, in a session that signed in within the last 10 minutes. To find the id of a key, compare its first characters with `hint`.
     ///
     ///`GET /identity/api-keys`; [`types::ListApiKeysError`] has its errors.
     #[inline]
@@ -13992,7 +13992,7 @@ impl Client {
     }
     ///Sign in with a password.
     ///
-    ///Checks the password. If no second factor is on, the answer carries tokens. Otherwise it carries `mfaRequired: true` and an `mfaToken`: finish with `POST /identity/mfa/login/verify`. If `method` is `email` or `sms`, a code has already been sent. The sign-in starts with the primary method, or without one with the first that is on of authenticator, e-mail, SMS and passkey. An unknown address and a wrong password get the same 401. If no code may be sent now, the sign-in starts with a method that needs none. If no such method is on, `message` says that no code was sent. Then switch to another method, answer with a recovery code, or request the code later with `POST /identity/mfa/resend`. Limits: after 5 wrong passwords for one address from one network, waits that double from 1 second to 15 minutes. 6 code mails an hour and 20 a day per account, and 6 SMS a day. 5 unfinished sign-ins per account; a further one ends the oldest.
+    ///Checks the password. If no second factor is on, the answer carries tokens. Otherwise it carries `mfaRequired: true` and an `mfaToken`: finish with `POST /identity/mfa/login/verify`. If `method` is `email` or `sms`, a code has already been sent. The sign-in starts with the primary method, or without one with the first that is on of authenticator, e-mail, SMS and passkey. An unknown address and a wrong password get the same 401. If that method is locked or its code may not be sent now, the sign-in starts with the next one that can be used. If only codes that may not be sent are left, `message` says that none was sent. Then switch to another method, answer with a recovery code, or request the code later with `POST /identity/mfa/resend`. Limits: after 5 wrong passwords for one address from one network, waits that double from 1 second to 15 minutes. 6 code mails an hour and 20 a day per account, and 6 SMS a day. 5 unfinished sign-ins per account; a further one ends the oldest.
     ///
     ///`POST /identity/login`; [`types::LoginError`] has its errors.
     #[inline]
@@ -14010,7 +14010,7 @@ impl Client {
     }
     ///Open a mailed link.
     ///
-    ///The page `/magic-link` calls this when its button is pressed. It answers the code to type on the device that requested it, and when and from where it was requested. It can be called again, from another device or after a reload, while the code is valid. It issues and approves nothing: only somebody who also holds the `mfaToken` can finish the sign-in. Opening the page does nothing. A client on the same device can send the token as `code` instead. Limits: 15 minutes, until the code is used, and only for the latest link.
+    ///The page `/magic-link` calls this when its button is pressed. It answers the code to type on the device that requested it, and when and from where it was requested. It can be called again, from another device or after a reload, while the link is valid. Each call lets the code work for 10 more minutes, and the `mfaToken` until the link ends. It issues and approves nothing: only somebody who also holds the `mfaToken` can finish the sign-in. Opening the page does nothing. A client on the same device can send the token as `code` instead. Limits: 15 minutes, until the code is used, and only for the latest link.
     ///
     ///`POST /identity/mfa/magic-link`; [`types::OpenMagicLinkError`] has its errors.
     #[inline]
@@ -14022,7 +14022,7 @@ impl Client {
     }
     ///Refresh the session.
     ///
-    ///Exchanges the refresh token for a new pair. The old refresh token is used up. Store the new one before you discard the old one. Let only one call run at a time, and one for all tabs that share the session. If the answer does not arrive, send the same token again at once. Within 10 seconds, from the same network, and while the new one is unused, the server answers the same new refresh token, once. A third call is refused with `TOKEN_INVALID` and ends nothing: use the token that another call received. A used refresh token that comes later ends the whole session, since it may have been stolen. Limits: by default, a session ends after 60 minutes without a refresh, and 24 hours after sign-in.
+    ///Exchanges the refresh token for a new pair. The old refresh token is used up. Store the new one before you discard the old one. Let only one call run at a time, and one for all tabs that share the session. If the answer does not arrive, send the same token again at once. Within 10 seconds, from the same network, and while the new one is unused, the server answers the same new refresh token, once. A third call is refused with `TOKEN_INVALID` and ends nothing: use the token that another call received. A used refresh token that comes later, from another network, or after the new one was used ends the whole session, since it may have been stolen. The owner is told by mail. Limits: by default, a session ends after 60 minutes without any use, and 24 hours after sign-in.
     ///
     ///`POST /identity/token/refresh`; [`types::RefreshTokenError`] has its errors.
     #[inline]
@@ -14116,7 +14116,7 @@ impl Client {
     }
     ///Switch MFA Login Method.
     ///
-    ///Lets the user finish this sign-in with another method that is on, for example when the phone is not at hand. The first switch to `email` or `sms` sends a code. A later switch sends none, since that code still fits (`POST /identity/mfa/resend` sends another). If a code by the other channel has replaced it, a further code must wait as long as a resend. The other methods send nothing. Used tries stay used. Continue with `POST /identity/mfa/login/verify` and the `mfaToken` of this answer.
+    ///Lets the user finish this sign-in with another method that is on, for example when the phone is not at hand. A switch to `email` or `sms` sends a code, unless the last code went that way (`POST /identity/mfa/resend` sends another). Each code after the first takes a resend. From the third code on, it also waits like a resend. The other methods send nothing. Used tries stay used. Continue with `POST /identity/mfa/login/verify` and the `mfaToken` of this answer.
     ///
     ///`POST /identity/mfa/login/switch`; [`types::SwitchMfaMethodError`] has its errors.
     #[inline]
@@ -14128,7 +14128,7 @@ impl Client {
     }
     ///Restore the old address.
     ///
-    ///Takes the token of the link that the old address was mailed, and restores that address. It works once, for 72 hours after the change. Whatever was changed later goes with it: of several changes, the link of the earliest restores the address of before, and the later links work no more. All sessions end, with whatever waits, and both addresses are told. It signs nobody in, changes no password, and removes no method: sign-in asks for the second factor as before. Codes by mail that were turned on after the change are locked until another method or a recovery code was used, since the restored mailbox never proved them. Choose a new password next (`POST /identity/password/forgot`), since whoever changed the address knew the old one.
+    ///Takes the token of the link that the old address was mailed, and restores that address. It works once, for 72 hours after the change. It also undoes all later changes of the address, and their links stop working. After several changes, use the link of the earliest. All sessions end, with whatever waits, and both addresses are told. It signs nobody in, changes no password, and removes no method: sign-in asks for the second factor as before. Codes by mail that were turned on after the change are turned off, since the restored mailbox never proved them. If no other method is on, they stay on but are locked until a recovery code is used or the operator unlocks them. Choose a new password next (`POST /identity/password/forgot`), since whoever changed the address knew the password.
     ///
     ///`POST /identity/email/undo`; [`types::UndoEmailChangeError`] has its errors.
     #[inline]
@@ -14152,7 +14152,7 @@ impl Client {
     }
     ///Validate an access token.
     ///
-    ///For services that accept this server's tokens. With an API key of scope `tokens:validate`, send the user's access token in `token`. The answer is always 200, and `valid` says whether the token is good. The server also looks at the session and the account, which a signature check against the JWKS cannot do. With only a bearer, send no `token`: the server judges the bearer itself, and a bad one gets 401. A `token` without such a key gets 403. A key without a `token` gets 400.
+    ///For services that accept this server's tokens. With an API key of scope `tokens:validate`, send the user's access token in `token`. The answer is always 200, and `valid` says whether the token is good. The server also looks at the session and the account, which a signature check against the JWKS cannot do. With only a bearer, send no `token`: the server judges the bearer itself, and a bad one gets 401. A `token` without such a key gets 403. A key without a `token` gets 400, unless a bearer is sent too: then the server judges that bearer.
     ///
     ///`POST /identity/validate-token`; [`types::ValidateTokenError`] has its errors.
     #[inline]
@@ -14173,7 +14173,7 @@ impl Client {
     }
     ///Verify MFA Disable.
     ///
-    ///Confirms with a code of the method itself or a recovery code. On success the method is removed from the account and its secret is deleted. The user is told by mail. The `mfaToken` is enough to authenticate. A bearer may be sent too, and must then be valid and of the same user. Limits: 5 tries per `mfaToken`, and 10 minutes.
+    ///Confirms with a code of the method itself or a recovery code. On success the method is removed from the account and its secret is deleted. The user is told by mail. The `mfaToken` is enough to authenticate. A bearer may be sent too, and must then be valid and of the session that began this. Limits: 5 tries per `mfaToken`, and 10 minutes. Ten wrong codes in a row end the session.
     ///
     ///`POST /identity/mfa/disable/verify`; [`types::VerifyMfaDisableError`] has its errors.
     #[inline]
@@ -14185,7 +14185,7 @@ impl Client {
     }
     ///Verify MFA Login.
     ///
-    ///Finishes the sign-in. It takes the code and answers the same tokens as a sign-in without MFA. `code` is the code of the challenge's method, or a recovery code. For `email` it may also be the token of the mailed link. After a wrong code, ask again with the same `mfaToken`. A code works once: one that was used before is refused with `reason: already_used`. Limits: 5 tries per `mfaToken`, and 10 minutes. After 10 wrong codes over several sign-ins, waits start at 30 seconds and double up to an hour. After 50, the method is locked.
+    ///Finishes the sign-in. It takes the code and answers the same tokens as a sign-in without MFA. `code` is the code of the challenge's method, or a recovery code. For `email` it may also be the token of the mailed link. After a wrong code, ask again with the same `mfaToken`. A code works once. An app's code that was used before is refused with `reason: already_used`. Limits: 5 tries per `mfaToken`, and 10 minutes. After 10 wrong codes over several sign-ins, waits start at 30 seconds and double up to an hour. After 50, the method is locked.
     ///
     ///`POST /identity/mfa/login/verify`; [`types::VerifyMfaLoginError`] has its errors.
     #[inline]
@@ -14197,7 +14197,7 @@ impl Client {
     }
     ///Verify MFA Setup.
     ///
-    ///Confirms the set-up with a code. On success the method is added to the account. Confirm a passkey with `POST /identity/mfa/setup/verify-passkey` instead. The `mfaToken` is enough to authenticate. A bearer may be sent too, and must then be valid and of the same user. The first method that is turned on ends the user's other sessions, never the caller's. The code is used up: a sign-in right afterwards needs the next one. Limits: 5 tries per `mfaToken`, and 10 minutes.
+    ///Confirms the set-up with a code. On success the method is added to the account. Confirm a passkey with `POST /identity/mfa/setup/verify-passkey` instead. The `mfaToken` is enough to authenticate. A bearer may be sent too, and must then be valid and of the session that began this. The first method that is turned on ends the user's other sessions, a later one those that are still `aal1`. The caller's own stays. The user is told by mail. The code is used up: a sign-in right afterwards needs the next one. Limits: 5 tries per `mfaToken`, and 10 minutes. Wrong codes count as at sign-in, with the same waits and lock.
     ///
     ///`POST /identity/mfa/setup/verify`; [`types::VerifyMfaSetupError`] has its errors.
     #[inline]
@@ -14233,7 +14233,7 @@ impl Client {
     }
     ///Verify the set-up of a passkey.
     ///
-    ///Confirms the set-up of a passkey with what `navigator.credentials.create` returned (`credential.toJSON()`). On success the passkey is added to the account. It then works as a second factor, or alone. Options work for one credential: after a refusal, begin a new set-up. A credential belongs to one account only. Limits: 10 minutes.
+    ///Confirms the set-up of a passkey with what `navigator.credentials.create` returned (`credential.toJSON()`). On success the passkey is added to the account. It then works as a second factor, or alone. Options work for one credential: after a refusal, begin a new set-up. A credential belongs to one account only. Limits: 5 minutes, the `timeout` of the options.
     ///
     ///`POST /identity/mfa/setup/verify-passkey`; [`types::VerifyPasskeySetupError`] has its errors.
     #[inline]
@@ -14269,7 +14269,7 @@ impl Client {
     }
     ///Prove the address and create the account.
     ///
-    ///Checks the code from the mail, creates the account and signs the user in. A code fits only the `registrationToken` that it was mailed for. Limits: 5 tries per `registrationToken`. After that even the right code is refused, and the user must register again. Suggest `POST /identity/mfa/setup` as the next step.
+    ///Checks the code from the mail, creates the account and signs the user in. A code fits only the `registrationToken` that it was mailed for. Limits: 10 minutes, and 5 tries per `registrationToken`. After that even the right code is refused, and the user must register again. Suggest `POST /identity/mfa/setup` as the next step.
     ///
     ///`POST /identity/register/verify`; [`types::VerifyRegistrationError`] has its errors.
     #[inline]
@@ -14281,7 +14281,7 @@ impl Client {
     }
     ///Verify a step-up.
     ///
-    ///Finishes the step-up with a code of the challenge's method, a recovery code, or for `email` the token of the mailed link. The answer is a new access token of the same session. The refresh token stays. Repeat the refused call with the new token. Limits: 5 tries per `mfaToken`, 10 minutes, and those of wrong codes, as at sign-in.
+    ///Finishes the step-up with a code of the challenge's method, a recovery code, or for `email` the token of the mailed link. The answer is a new access token of the same session. The refresh token stays. Repeat the refused call with the new token. Limits: 5 tries per `mfaToken`, and 10 minutes. Wrong codes do not count for sign-in, but ten in a row end the session. A method that waits or is locked at sign-in is refused here too.
     ///
     ///`POST /identity/step-up/verify`; [`types::VerifyStepUpError`] has its errors.
     #[inline]

@@ -35,7 +35,7 @@ export interface paths {
         put?: never;
         /**
          * Prove the address and create the account
-         * @description Checks the code from the mail, creates the account and signs the user in. A code fits only the `registrationToken` that it was mailed for. Limits: 5 tries per `registrationToken`. After that even the right code is refused, and the user must register again. Suggest `POST /identity/mfa/setup` as the next step.
+         * @description Checks the code from the mail, creates the account and signs the user in. A code fits only the `registrationToken` that it was mailed for. Limits: 10 minutes, and 5 tries per `registrationToken`. After that even the right code is refused, and the user must register again. Suggest `POST /identity/mfa/setup` as the next step.
          */
         post: operations["verifyRegistration"];
         delete?: never;
@@ -123,7 +123,7 @@ export interface paths {
         put?: never;
         /**
          * Ask for a new address
-         * @description Mails a six-digit code to the new address. Nothing changes before the code is sent to `POST /identity/me/email/verify`, in the same session: until then the old address signs in and gets all mails. Takes the password, and fresh proof in the session where a method is on. The answer, the work and the time are the same whether or not the new address has an account: a taken one gets a mail that says so, and no code fits. The code works once, for 15 minutes; a newer request takes the place of an older one. Limits: 3 such mails an hour per address, past which the call still answers 202, sends nothing, and leaves the last mail good; 6 requests an hour and 20 a day per account; 30 calls an hour per network. They are counted apart from those of sign-ins. A wrong password counts as one at sign-in. An account that signs in with a name has no address to change.
+         * @description Mails a six-digit code to the new address. Nothing changes before the code is sent to `POST /identity/me/email/verify`, in the same session: until then the old address signs in and gets all mails. Needs the password and, while a method is on, fresh proof in the session. The answer, the work and the time are the same whether or not the new address has an account: a taken one gets a mail that says so, and no code fits. The code works once, for 15 minutes; a newer request takes the place of an older one. Limits: 3 such mails an hour per address. Past that, the call still answers 202 but sends nothing: the last mail to this address stays good, and a request for another address ends. 6 requests an hour and 20 a day per account; 30 calls an hour per network. They are counted apart from those of sign-ins. A wrong password counts as one at sign-in. An account that signs in with a name has no address to change.
          */
         post: operations["beginEmailChange"];
         delete?: never;
@@ -163,7 +163,7 @@ export interface paths {
         put?: never;
         /**
          * Restore the old address
-         * @description Takes the token of the link that the old address was mailed, and restores that address. It works once, for 72 hours after the change. Whatever was changed later goes with it: of several changes, the link of the earliest restores the address of before, and the later links work no more. All sessions end, with whatever waits, and both addresses are told. It signs nobody in, changes no password, and removes no method: sign-in asks for the second factor as before. Codes by mail that were turned on after the change are locked until another method or a recovery code was used, since the restored mailbox never proved them. Choose a new password next (`POST /identity/password/forgot`), since whoever changed the address knew the old one.
+         * @description Takes the token of the link that the old address was mailed, and restores that address. It works once, for 72 hours after the change. It also undoes all later changes of the address, and their links stop working. After several changes, use the link of the earliest. All sessions end, with whatever waits, and both addresses are told. It signs nobody in, changes no password, and removes no method: sign-in asks for the second factor as before. Codes by mail that were turned on after the change are turned off, since the restored mailbox never proved them. If no other method is on, they stay on but are locked until a recovery code is used or the operator unlocks them. Choose a new password next (`POST /identity/password/forgot`), since whoever changed the address knew the password.
          */
         post: operations["undoEmailChange"];
         delete?: never;
@@ -262,7 +262,7 @@ export interface paths {
         get?: never;
         /**
          * Change the password
-         * @description Takes the old password and a new one. The session needs fresh proof. While no method is on, the old password is that proof. The caller's session stays. All other sessions of the account end, with everything they began, and mails for a new password become invalid. API keys stay. The owner is told by mail, which also says how many keys work. Limits: a wrong old password counts as one at sign-in.
+         * @description Takes the old password and a new one. The session needs fresh proof. While no method is on, the old password is that proof. The caller's session stays. All other sessions of the account end. So does all that waits: sign-ins, set-ups and step-ups (also the caller's own), a request for a new address, and mails for a new password. API keys stay. The owner is told by mail, which also says how many keys work. Limits: a wrong old password counts as one at sign-in.
          */
         put: operations["changePassword"];
         post?: never;
@@ -283,7 +283,7 @@ export interface paths {
         put?: never;
         /**
          * Sign in with a password
-         * @description Checks the password. If no second factor is on, the answer carries tokens. Otherwise it carries `mfaRequired: true` and an `mfaToken`: finish with `POST /identity/mfa/login/verify`. If `method` is `email` or `sms`, a code has already been sent. The sign-in starts with the primary method, or without one with the first that is on of authenticator, e-mail, SMS and passkey. An unknown address and a wrong password get the same 401. If no code may be sent now, the sign-in starts with a method that needs none. If no such method is on, `message` says that no code was sent. Then switch to another method, answer with a recovery code, or request the code later with `POST /identity/mfa/resend`. Limits: after 5 wrong passwords for one address from one network, waits that double from 1 second to 15 minutes. 6 code mails an hour and 20 a day per account, and 6 SMS a day. 5 unfinished sign-ins per account; a further one ends the oldest.
+         * @description Checks the password. If no second factor is on, the answer carries tokens. Otherwise it carries `mfaRequired: true` and an `mfaToken`: finish with `POST /identity/mfa/login/verify`. If `method` is `email` or `sms`, a code has already been sent. The sign-in starts with the primary method, or without one with the first that is on of authenticator, e-mail, SMS and passkey. An unknown address and a wrong password get the same 401. If that method is locked or its code may not be sent now, the sign-in starts with the next one that can be used. If only codes that may not be sent are left, `message` says that none was sent. Then switch to another method, answer with a recovery code, or request the code later with `POST /identity/mfa/resend`. Limits: after 5 wrong passwords for one address from one network, waits that double from 1 second to 15 minutes. 6 code mails an hour and 20 a day per account, and 6 SMS a day. 5 unfinished sign-ins per account; a further one ends the oldest.
          */
         post: operations["login"];
         delete?: never;
@@ -303,7 +303,7 @@ export interface paths {
         put?: never;
         /**
          * Validate an access token
-         * @description For services that accept this server's tokens. With an API key of scope `tokens:validate`, send the user's access token in `token`. The answer is always 200, and `valid` says whether the token is good. The server also looks at the session and the account, which a signature check against the JWKS cannot do. With only a bearer, send no `token`: the server judges the bearer itself, and a bad one gets 401. A `token` without such a key gets 403. A key without a `token` gets 400.
+         * @description For services that accept this server's tokens. With an API key of scope `tokens:validate`, send the user's access token in `token`. The answer is always 200, and `valid` says whether the token is good. The server also looks at the session and the account, which a signature check against the JWKS cannot do. With only a bearer, send no `token`: the server judges the bearer itself, and a bad one gets 401. A `token` without such a key gets 403. A key without a `token` gets 400, unless a bearer is sent too: then the server judges that bearer.
          */
         post: operations["validateToken"];
         delete?: never;
@@ -323,7 +323,7 @@ export interface paths {
         put?: never;
         /**
          * Refresh the session
-         * @description Exchanges the refresh token for a new pair. The old refresh token is used up. Store the new one before you discard the old one. Let only one call run at a time, and one for all tabs that share the session. If the answer does not arrive, send the same token again at once. Within 10 seconds, from the same network, and while the new one is unused, the server answers the same new refresh token, once. A third call is refused with `TOKEN_INVALID` and ends nothing: use the token that another call received. A used refresh token that comes later ends the whole session, since it may have been stolen. Limits: by default, a session ends after 60 minutes without a refresh, and 24 hours after sign-in.
+         * @description Exchanges the refresh token for a new pair. The old refresh token is used up. Store the new one before you discard the old one. Let only one call run at a time, and one for all tabs that share the session. If the answer does not arrive, send the same token again at once. Within 10 seconds, from the same network, and while the new one is unused, the server answers the same new refresh token, once. A third call is refused with `TOKEN_INVALID` and ends nothing: use the token that another call received. A used refresh token that comes later, from another network, or after the new one was used ends the whole session, since it may have been stolen. The owner is told by mail. Limits: by default, a session ends after 60 minutes without any use, and 24 hours after sign-in.
          */
         post: operations["refreshToken"];
         delete?: never;
@@ -427,7 +427,7 @@ export interface paths {
         put?: never;
         /**
          * Verify MFA Setup
-         * @description Confirms the set-up with a code. On success the method is added to the account. Confirm a passkey with `POST /identity/mfa/setup/verify-passkey` instead. The `mfaToken` is enough to authenticate. A bearer may be sent too, and must then be valid and of the same user. The first method that is turned on ends the user's other sessions, never the caller's. The code is used up: a sign-in right afterwards needs the next one. Limits: 5 tries per `mfaToken`, and 10 minutes.
+         * @description Confirms the set-up with a code. On success the method is added to the account. Confirm a passkey with `POST /identity/mfa/setup/verify-passkey` instead. The `mfaToken` is enough to authenticate. A bearer may be sent too, and must then be valid and of the session that began this. The first method that is turned on ends the user's other sessions, a later one those that are still `aal1`. The caller's own stays. The user is told by mail. The code is used up: a sign-in right afterwards needs the next one. Limits: 5 tries per `mfaToken`, and 10 minutes. Wrong codes count as at sign-in, with the same waits and lock.
          */
         post: operations["verifyMfaSetup"];
         delete?: never;
@@ -447,7 +447,7 @@ export interface paths {
         put?: never;
         /**
          * Verify the set-up of a passkey
-         * @description Confirms the set-up of a passkey with what `navigator.credentials.create` returned (`credential.toJSON()`). On success the passkey is added to the account. It then works as a second factor, or alone. Options work for one credential: after a refusal, begin a new set-up. A credential belongs to one account only. Limits: 10 minutes.
+         * @description Confirms the set-up of a passkey with what `navigator.credentials.create` returned (`credential.toJSON()`). On success the passkey is added to the account. It then works as a second factor, or alone. Options work for one credential: after a refusal, begin a new set-up. A credential belongs to one account only. Limits: 5 minutes, the `timeout` of the options.
          */
         post: operations["verifyPasskeySetup"];
         delete?: never;
@@ -467,7 +467,7 @@ export interface paths {
         put?: never;
         /**
          * Switch MFA Login Method
-         * @description Lets the user finish this sign-in with another method that is on, for example when the phone is not at hand. The first switch to `email` or `sms` sends a code. A later switch sends none, since that code still fits (`POST /identity/mfa/resend` sends another). If a code by the other channel has replaced it, a further code must wait as long as a resend. The other methods send nothing. Used tries stay used. Continue with `POST /identity/mfa/login/verify` and the `mfaToken` of this answer.
+         * @description Lets the user finish this sign-in with another method that is on, for example when the phone is not at hand. A switch to `email` or `sms` sends a code, unless the last code went that way (`POST /identity/mfa/resend` sends another). Each code after the first takes a resend. From the third code on, it also waits like a resend. The other methods send nothing. Used tries stay used. Continue with `POST /identity/mfa/login/verify` and the `mfaToken` of this answer.
          */
         post: operations["switchMfaMethod"];
         delete?: never;
@@ -487,7 +487,7 @@ export interface paths {
         put?: never;
         /**
          * Verify MFA Login
-         * @description Finishes the sign-in. It takes the code and answers the same tokens as a sign-in without MFA. `code` is the code of the challenge's method, or a recovery code. For `email` it may also be the token of the mailed link. After a wrong code, ask again with the same `mfaToken`. A code works once: one that was used before is refused with `reason: already_used`. Limits: 5 tries per `mfaToken`, and 10 minutes. After 10 wrong codes over several sign-ins, waits start at 30 seconds and double up to an hour. After 50, the method is locked.
+         * @description Finishes the sign-in. It takes the code and answers the same tokens as a sign-in without MFA. `code` is the code of the challenge's method, or a recovery code. For `email` it may also be the token of the mailed link. After a wrong code, ask again with the same `mfaToken`. A code works once. An app's code that was used before is refused with `reason: already_used`. Limits: 5 tries per `mfaToken`, and 10 minutes. After 10 wrong codes over several sign-ins, waits start at 30 seconds and double up to an hour. After 50, the method is locked.
          */
         post: operations["verifyMfaLogin"];
         delete?: never;
@@ -567,7 +567,7 @@ export interface paths {
         put?: never;
         /**
          * Verify MFA Disable
-         * @description Confirms with a code of the method itself or a recovery code. On success the method is removed from the account and its secret is deleted. The user is told by mail. The `mfaToken` is enough to authenticate. A bearer may be sent too, and must then be valid and of the same user. Limits: 5 tries per `mfaToken`, and 10 minutes.
+         * @description Confirms with a code of the method itself or a recovery code. On success the method is removed from the account and its secret is deleted. The user is told by mail. The `mfaToken` is enough to authenticate. A bearer may be sent too, and must then be valid and of the session that began this. Limits: 5 tries per `mfaToken`, and 10 minutes. Ten wrong codes in a row end the session.
          */
         post: operations["verifyMfaDisable"];
         delete?: never;
@@ -691,7 +691,7 @@ export interface paths {
         put?: never;
         /**
          * Open a mailed link
-         * @description The page `/magic-link` calls this when its button is pressed. It answers the code to type on the device that requested it, and when and from where it was requested. It can be called again, from another device or after a reload, while the code is valid. It issues and approves nothing: only somebody who also holds the `mfaToken` can finish the sign-in. Opening the page does nothing. A client on the same device can send the token as `code` instead. Limits: 15 minutes, until the code is used, and only for the latest link.
+         * @description The page `/magic-link` calls this when its button is pressed. It answers the code to type on the device that requested it, and when and from where it was requested. It can be called again, from another device or after a reload, while the link is valid. Each call lets the code work for 10 more minutes, and the `mfaToken` until the link ends. It issues and approves nothing: only somebody who also holds the `mfaToken` can finish the sign-in. Opening the page does nothing. A client on the same device can send the token as `code` instead. Limits: 15 minutes, until the code is used, and only for the latest link.
          */
         post: operations["openMagicLink"];
         delete?: never;
@@ -771,7 +771,7 @@ export interface paths {
         put?: never;
         /**
          * Verify a step-up
-         * @description Finishes the step-up with a code of the challenge's method, a recovery code, or for `email` the token of the mailed link. The answer is a new access token of the same session. The refresh token stays. Repeat the refused call with the new token. Limits: 5 tries per `mfaToken`, 10 minutes, and those of wrong codes, as at sign-in.
+         * @description Finishes the step-up with a code of the challenge's method, a recovery code, or for `email` the token of the mailed link. The answer is a new access token of the same session. The refresh token stays. Repeat the refused call with the new token. Limits: 5 tries per `mfaToken`, and 10 minutes. Wrong codes do not count for sign-in, but ten in a row end the session. A method that waits or is locked at sign-in is refused here too.
          */
         post: operations["verifyStepUp"];
         delete?: never;
@@ -809,13 +809,13 @@ export interface paths {
         };
         /**
          * List API keys
-         * @description Lists the keys without their secrets, newest first, in pages of `limit` from `offset`. For administrators only, in a session that signed in within the last 10 minutes. To find the id of a key, compare its first characters with `hint`.
+         * @description Lists everybody's keys, also expired ones, without their secrets, newest first, in pages of `limit` from `offset`. For administrators only, in a session that signed in within the last 10 minutes. To find the id of a key, compare its first characters with `hint`.
          */
         get: operations["listApiKeys"];
         put?: never;
         /**
          * Create an API key
-         * @description Makes a key for another service, to be sent as `X-API-Key`. For administrators only, in a session that signed in within the last 10 minutes (with the second factor, if one is on). A key cannot make keys. Only this answer shows the key: store it before leaving the page. A key is not a session: it opens the operations of its scopes, and never more than its maker may do at that moment. Limits: 20 live keys per user, 365 days.
+         * @description Makes a key for another service, to be sent as `X-API-Key`. For administrators only, in a session that signed in or stepped up within the last 10 minutes (with the second factor, if one is on). The maker is told by mail. A key cannot make keys. Only this answer shows the key: store it before leaving the page. A key is not a session: it opens the operations of its scopes, and never more than its maker may do at that moment. Limits: 20 live keys per user, 365 days.
          */
         post: operations["createApiKey"];
         delete?: never;
@@ -2047,7 +2047,7 @@ export interface components {
                 message: string;
             }[];
         };
-        /** @description The current password, which confirms a change of the methods, is wrong. It counts as a failed password try (see `TOO_MANY_PASSWORD_ATTEMPTS`). Ask the user for the password again. The session stays signed in. */
+        /** @description The current password, which confirms this call, is wrong. It counts as a failed password try (see `TOO_MANY_PASSWORD_ATTEMPTS`). Ask the user for the password again. The session stays signed in. */
         InvalidPasswordErrorResponse: {
             /**
              * @description discriminator enum property added by openapi-typescript
@@ -2091,7 +2091,7 @@ export interface components {
             statusCode: components["schemas"]["ErrorStatusCode"];
             requestId: components["schemas"]["ErrorRequestId"];
         };
-        /** @description The `mfaToken` is unknown, malformed, already used, replaced, or of another user than the bearer sent with it. It never becomes valid again: go back to the operation that issued it. A `passkeyToken` and the token of a mailed link get the same error. */
+        /** @description The `mfaToken` is unknown, malformed, used or replaced, or its session has ended, or the bearer sent with it is of another session. In the last case send the right bearer. Otherwise go back to the operation that issued it. A `passkeyToken` and the token of a mailed link get the same error. */
         MfaTokenInvalidErrorResponse: {
             /**
              * @description discriminator enum property added by openapi-typescript
@@ -2220,7 +2220,7 @@ export interface components {
              */
             attemptsRemaining: number;
         };
-        /** @description The server does not offer this method: SMS is off or does not reach this country, or the account has no mailbox. Offer the other methods. The operator can change this. */
+        /** @description The server does not offer this method: SMS or passkeys are off, SMS does not reach this country, or the account has no mailbox. Offer the other methods. The operator can change this. */
         MfaMethodUnavailableErrorResponse: {
             /**
              * @description discriminator enum property added by openapi-typescript
@@ -2470,7 +2470,7 @@ export interface components {
             statusCode: components["schemas"]["ErrorStatusCode"];
             requestId: components["schemas"]["ErrorRequestId"];
         };
-        /** @description Too many wrong codes since the last right one have locked this method (50 by default). Sign-in still asks for it. Sign in with another method or a recovery code, which also unlocks it, or ask an administrator to unlock it. Waiting does not help. */
+        /** @description Too many wrong codes since the last right one have locked this method (50 by default). Sign-in still asks for it. Sign in with another method or a recovery code, which also unlocks it, or ask the operator to unlock it (`countersign user unlock`). Waiting does not help. */
         MfaMethodLockedErrorResponse: {
             /**
              * @description discriminator enum property added by openapi-typescript
@@ -2588,7 +2588,7 @@ export interface components {
             statusCode: components["schemas"]["ErrorStatusCode"];
             requestId: components["schemas"]["ErrorRequestId"];
         };
-        /** @description The Content-Type of the body is missing or is not `application/json`. */
+        /** @description The Content-Type of the body is missing or is not `application/json`, or the body is compressed or not UTF-8. */
         UnsupportedMediaTypeErrorResponse: {
             /** @enum {string} */
             code: "UNSUPPORTED_MEDIA_TYPE";
@@ -2628,7 +2628,7 @@ export interface components {
              */
             retryAfter: number;
         };
-        /** @description The account or its number has reached its limit of SMS (4 an hour, 6 a day by default). SMS for sign-ins and set-ups have one limit, and SMS for everything else that its sessions begin have another. Wait `retryAfter` seconds, use a code that was already sent, or switch to another method. */
+        /** @description The account (6 a day by default), its number (4 an hour, 8 a day), the range of its number or the whole server has reached its limit of SMS. SMS for sign-ins and set-ups have one limit, and SMS for everything else that its sessions begin have another. Wait `retryAfter` seconds, use a code that was already sent, or switch to another method. */
         TooManyMfaSmsErrorResponse: {
             /**
              * @description discriminator enum property added by openapi-typescript
@@ -2705,7 +2705,7 @@ export interface components {
              */
             retryAfter: number;
         };
-        /** @description All tries of the mailed code are used (5 by default), or too many wrong codes were sent for this address (50 in 30 days by default). Even a right code is refused. The link of the mail still works. */
+        /** @description All tries of the mailed code are used (5 by default), or too many wrong codes were sent for this address (50 in 30 days by default) or from this network (30 an hour). Even a right code is refused. The link of the mail still works. */
         TooManyResetAttemptsErrorResponse: {
             /** @enum {string} */
             code: "TOO_MANY_RESET_ATTEMPTS";
@@ -2731,7 +2731,7 @@ export interface components {
              */
             retryAfter: number;
         };
-        /** @description The caller's network has made too many calls of a limited kind, such as those that send mail (30 an hour by default), or the account has requested too many sets of recovery codes. Wait `retryAfter` seconds. If the server is behind a proxy, ask the operator to name the proxy as trusted. Otherwise all users share one limit. */
+        /** @description The caller's network has made too many calls of a limited kind, such as those that send mail (30 an hour by default), or the account has requested too many sets of recovery codes or new addresses, or this challenge was switched between mail and SMS too often. Wait `retryAfter` seconds. If the server is behind a proxy, ask the operator to name the proxy as trusted. Otherwise all users share one limit. */
         TooManyRequestsErrorResponse: {
             /**
              * @description discriminator enum property added by openapi-typescript
@@ -2755,7 +2755,7 @@ export interface components {
             statusCode: components["schemas"]["ErrorStatusCode"];
             requestId: components["schemas"]["ErrorRequestId"];
         };
-        /** @description A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user. */
+        /** @description A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user. */
         ServiceUnavailableErrorResponse: {
             /** @enum {string} */
             code: "SERVICE_UNAVAILABLE";
@@ -5453,7 +5453,7 @@ export interface operations {
                     "application/json": components["schemas"]["SignInPasskeyOptionsResponse"];
                 };
             };
-            /** @description Refused: `MFA_METHOD_UNAVAILABLE`, if the server's public address is an IP address. */
+            /** @description Refused: `MFA_METHOD_UNAVAILABLE`, if passkeys are off, or the server's public address is an IP address. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
