@@ -1567,7 +1567,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///The same sentence, for clients that read this field.
@@ -1819,7 +1819,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///The same sentence, for clients that read this field.
@@ -2080,7 +2080,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///The same sentence, for clients that read this field.
@@ -2329,7 +2329,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///The same sentence, for clients that read this field.
@@ -2559,7 +2559,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///The same sentence, for clients that read this field.
@@ -2732,7 +2732,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///403 `FORBIDDEN`: The caller is neither owner nor administrator of the organisation. Signing in again does not help.
+        ///403 `FORBIDDEN`: The caller is neither owner nor administrator of the organisation, or the member stands above the caller. Signing in again does not help.
         #[non_exhaustive]
         Forbidden {
             ///The same sentence, for clients that read this field.
@@ -2782,7 +2782,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///The same sentence, for clients that read this field.
@@ -2931,7 +2931,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///The same sentence, for clients that read this field.
@@ -3027,7 +3027,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///The same sentence, for clients that read this field.
@@ -3155,7 +3155,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///The same sentence, for clients that read this field.
@@ -3274,7 +3274,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///The same sentence, for clients that read this field.
@@ -3382,7 +3382,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///403 `FORBIDDEN`: The caller is neither owner nor administrator of the organisation. Signing in again does not help.
+        ///403 `FORBIDDEN`: The caller is neither owner nor administrator of the organisation, or the member stands above the caller. Signing in again does not help.
         #[non_exhaustive]
         Forbidden {
             ///The same sentence, for clients that read this field.
@@ -3402,7 +3402,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///The same sentence, for clients that read this field.
@@ -3565,7 +3565,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///The same sentence, for clients that read this field.
@@ -3734,7 +3734,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///The same sentence, for clients that read this field.
@@ -3902,7 +3902,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///The same sentence, for clients that read this field.
@@ -4071,7 +4071,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///The same sentence, for clients that read this field.
@@ -4241,7 +4241,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///The same sentence, for clients that read this field.
@@ -4402,7 +4402,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///The same sentence, for clients that read this field.
@@ -4526,7 +4526,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///The same sentence, for clients that read this field.
@@ -4638,7 +4638,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///403 `FORBIDDEN`: The caller is neither owner nor administrator of the organisation. Signing in again does not help.
+        ///403 `FORBIDDEN`: The caller is neither owner nor administrator of the organisation, or the member stands above the caller. Signing in again does not help.
         #[non_exhaustive]
         Forbidden {
             ///The same sentence, for clients that read this field.
@@ -4708,7 +4708,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///The same sentence, for clients that read this field.
@@ -4916,7 +4916,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///The same sentence, for clients that read this field.
@@ -5127,7 +5127,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///The same sentence, for clients that read this field.
@@ -5352,7 +5352,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///The same sentence, for clients that read this field.
@@ -5503,7 +5503,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_ALREADY_ENABLED`: The method is on already. To add another one of its kind, or to replace it, turn it off first.
+        ///400 `MFA_ALREADY_ENABLED`: The method is on already. A further passkey needs a `deviceInfo.name` of its own. To replace a method, turn it off first and set up a new one.
         #[non_exhaustive]
         MfaAlreadyEnabled {
             ///The same sentence, for clients that read this field.
@@ -5609,7 +5609,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///The same sentence, for clients that read this field.
@@ -5824,7 +5824,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///The same sentence, for clients that read this field.
@@ -6062,7 +6062,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///The same sentence, for clients that read this field.
@@ -6373,7 +6373,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///The same sentence, for clients that read this field.
@@ -6993,7 +6993,7 @@ impl Client {
     }
     ///Disable a method.
     ///
-    ///Sign-in does not ask for the method any more. The method stays proved, so that `POST /mfa/enable` can turn it on again. Needs fresh proof. The last method that is on is refused while the organisation enforces MFA. If the primary method is turned off, sign-in begins with another one that is on.
+    ///Sign-in does not ask for the method any more. The method stays proved, so that `POST /mfa/enable` can turn it on again. With the last method, the `backupCodes` are deleted for good. Needs fresh proof. The last method that is on is refused while the organisation enforces MFA. If the primary method is turned off, sign-in begins with another one that is on.
     ///
     ///`POST /mfa/disable`; [`types::DisableMfaError`] has its errors.
     #[inline]
@@ -7053,7 +7053,7 @@ impl Client {
     }
     ///Get the profile.
     ///
-    ///Answers the account of the bearer, and its role in its organisation. A user without an organisation has none of the organisation's fields. An unfinished sign-in may call this too: `mfaRequired` is true then.
+    ///Answers the account of the bearer, and its role in its organisation. A user without an organisation has none of the organisation's fields. An unfinished sign-in may call this too. `mfaRequired` does not tell it from a finished one; `sessionVerified` of `GET /mfa/status` does.
     ///
     ///`GET /user/profile`; [`types::GetProfileError`] has its errors.
     #[inline]
@@ -7101,7 +7101,7 @@ impl Client {
     }
     ///Refresh the session.
     ///
-    ///Exchanges the refresh token, in `refreshToken` or `refresh_token`, for a new pair. The old one is used up. Store the new one before you discard the old one. Let only one call run at a time, and one for all tabs that share the session. If the answer does not arrive, send the same token again at once. Within 10 seconds, from the same network, and while the new one is unused, the server answers the same new refresh token, once. A third call is refused with 401 and ends nothing: use the token that another call received. A used refresh token that comes later ends the whole session, since it may have been stolen. Limits: by default, a session ends after 60 minutes without a refresh, and 24 hours after sign-in.
+    ///Exchanges the refresh token, in `refreshToken` or `refresh_token`, for a new pair. The old one is used up. Store the new one before you discard the old one. Let only one call run at a time, and one for all tabs that share the session. If the answer does not arrive, send the same token again at once. Within 10 seconds, from the same network, and while the new one is unused, the server answers the same new refresh token, once. A third call is refused with 401 and ends nothing: use the token that another call received. A used refresh token that comes later ends the whole session, since it may have been stolen. Limits: by default, a session ends after 60 minutes without a call or a refresh, and 24 hours after sign-in.
     ///
     ///`POST /user/refresh`; [`types::RefreshTokenError`] has its errors.
     #[inline]
@@ -7149,7 +7149,7 @@ impl Client {
     }
     ///Remove all methods.
     ///
-    ///Removes all methods and the recovery codes. Without `resetUserId`, those of the caller. With it, those of another member of the same organisation; the caller must be its owner or administrator. The user is told by mail. Needs fresh proof of the caller. In an organisation that enforces MFA, members cannot remove their own last method. If an administrator resets such a member, sign-in asks for a code to the proved mailbox.
+    ///Removes all methods and the recovery codes. Without `resetUserId`, those of the caller. With it, those of another member of the organisation, for its owner and administrators, or of anybody, for administrators of the server. Only an owner may reset an owner. The member's sessions end; after one's own reset, all other sessions. The user is told by mail. Needs fresh proof of the caller. In an organisation that enforces MFA, members cannot remove their own last method. If an administrator resets such a member, sign-in asks for a code to the proved mailbox.
     ///
     ///`POST /mfa/reset`; [`types::ResetMfaError`] has its errors.
     #[inline]
@@ -7170,7 +7170,7 @@ impl Client {
     }
     ///Mail a link.
     ///
-    ///For an unfinished sign-in: mails a link and a code to the account's address, and makes the sign-in wait for one of them. Sign-in itself mails nothing in this API. For a signed-in user: mails the link and code of their unfinished `MAGIC_LINK` set-up again. A second call within 60 seconds gets the same answer but mails nothing, since the first mail is still valid. Limits: 3 further mails per sign-in or set-up; 6 mails an hour and 20 a day per account.
+    ///For an unfinished sign-in: mails a link and a code to the account's address, and makes the sign-in wait for one of them. Sign-in itself mails nothing in this API. For a signed-in user: mails the link and code of their unfinished `MAGIC_LINK` set-up again. A call within 60 seconds of the last mail gets the same answer but mails nothing, since that mail is still valid. Each further mail doubles this time. Limits: 3 further mails per sign-in or set-up; 6 mails an hour and 20 a day per account.
     ///
     ///`POST /mfa/magic-link/send`; [`types::SendMagicLinkError`] has its errors.
     #[inline]
@@ -7191,7 +7191,7 @@ impl Client {
     }
     ///Begin setting up a method.
     ///
-    ///Begins the set-up of a method. The method is off until it is proved. `GOOGLE_AUTH`: show `qrCode`, then send the app's code to `POST /mfa/verify-setup`. `backupCodes` are ten recovery codes, shown only this once and valid only after that proof. They are empty if the account has a set already. `MAGIC_LINK`: a mail to the account's own address has a link for `POST /mfa/magic-link/activate`, and a code for `POST /mfa/verify-setup`. `PASSKEY`: pass the fields to the browser, and its answer to `POST /mfa/passkey/complete-registration`. A new set-up of a method replaces an unfinished one of this session. Once a method is on, this needs fresh proof. Limits: 10 minutes and 5 tries per set-up; 6 mails an hour and 20 a day, and 10 sets of codes an hour, per account.
+    ///Begins the set-up of a method. The method is off until it is proved. `GOOGLE_AUTH`: show `qrCode`, then send the app's code to `POST /mfa/verify-setup`. `backupCodes` are ten recovery codes, shown only this once and valid only after that proof. They are empty if the account has a set already. `MAGIC_LINK`: a mail to the account's own address has a link for `POST /mfa/magic-link/activate`, and a code for `POST /mfa/verify-setup`. `PASSKEY`: pass the fields to the browser, and its answer to `POST /mfa/passkey/complete-registration`. A new set-up of a method replaces an unfinished one of this session. This needs fresh proof: while no method is on, a password typed at most five minutes ago. Limits: 10 minutes and 5 tries per set-up; 6 mails an hour and 20 a day, and 10 sets of codes an hour, per account.
     ///
     ///`POST /mfa/setup`; [`types::SetupMfaError`] has its errors.
     #[inline]
@@ -7224,7 +7224,7 @@ impl Client {
     }
     ///Prove a method and turn it on.
     ///
-    ///Takes the proof for the newest unfinished set-up of this method in this session: `code` for `GOOGLE_AUTH` and `MAGIC_LINK`, `credential` for `PASSKEY`. From now on sign-in asks for the method. The first method that is on becomes the primary one, makes the `backupCodes` valid, and ends the account's other sessions. A following `POST /mfa/enable` changes nothing. Limits: 5 tries per set-up.
+    ///Takes the proof for the newest unfinished set-up of this method in this session: `code` for `GOOGLE_AUTH` and `MAGIC_LINK`, `credential` for `PASSKEY`. From now on sign-in asks for the method. The first method that is on ends the account's other sessions. The `backupCodes` become valid when the `GOOGLE_AUTH` set-up that showed them is proved. A following `POST /mfa/enable` changes nothing. Limits: 5 tries per set-up.
     ///
     ///`POST /mfa/verify-setup`; [`types::VerifyMfaSetupError`] has its errors.
     #[inline]

@@ -2486,7 +2486,7 @@ impl Client {
     }
     ///Force an error.
     ///
-    ///The next call of the operation (`operationId`), or every call for the address (`email`), gets the documented error with this code: its status, its headers, and the body of the document's example. The call does nothing else. A call is for an address if its body, its query or its bearer has the address or a token of the account. With both fields, only calls of this operation for this address get the error. `times` says how many calls. Without it, one call of an operation, or all calls for an address. Operations that do not document the code are not affected. If several errors match, the oldest is used.
+    ///The next call of the operation (`operationId`), or every call for the address (`email`), gets the documented error with this code: its status, its headers, and the body of the document's example. The call does nothing else. A call is for an address if its body, its query or its bearer has the address or a token of the account. With both fields, only calls of this operation for this address get the error. `times` says how many calls. Without it, only the next call gets the error, or, if `email` is sent, every call. Operations that do not document the code are not affected. If several errors match, the oldest is used.
     ///For one request alone, send it with the header `Countersign-Sandbox-Error: TOO_MANY_REQUESTS` instead.
     ///
     ///`POST /sandbox/errors`; [`types::ForceErrorError`] has its errors.
@@ -2586,7 +2586,7 @@ impl Client {
     }
     ///Start again.
     ///
-    ///Resets the sandbox to its start: only its first people, no sessions, no messages, the true time. Secrets and codes are drawn from the seed again, so they are the same. The keys that sign access tokens stay, but older tokens are not accepted any more.
+    ///Resets the sandbox to its start: only its first people, no sessions, no messages, no forced errors, no passkeys that were made since, the true time. Secrets and codes are drawn from the seed again, so they are the same. The keys that sign access tokens stay, but older tokens are not accepted any more.
     ///
     ///`POST /sandbox/reset`; [`types::ResetSandboxError`] has its errors.
     #[inline]

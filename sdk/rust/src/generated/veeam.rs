@@ -350,7 +350,7 @@ pub mod types {
         pub id: i64,
         ///The address or the name with which the user signs in.
         pub name: String,
-        ///What an administrator wrote about the user; may be empty.
+        ///What somebody wrote about the user; may be empty.
         pub description: String,
         ///Whether sign-in asks this user for a second factor.
         #[serde(rename = "mfaEnabled")]
@@ -403,7 +403,7 @@ pub mod types {
         pub id: String,
         ///The address or the name with which the user signs in.
         pub name: String,
-        ///What an administrator wrote about the user; may be empty.
+        ///What somebody wrote about the user; may be empty.
         pub description: String,
         ///Whether sign-in asks this user for a second factor.
         #[serde(rename = "mfaEnabled")]
@@ -830,7 +830,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
@@ -1225,7 +1225,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
@@ -1519,7 +1519,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
@@ -1742,7 +1742,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
@@ -1945,7 +1945,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
@@ -2134,7 +2134,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
@@ -2323,7 +2323,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
@@ -2512,7 +2512,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
@@ -2743,7 +2743,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
@@ -3003,7 +3003,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
@@ -3167,7 +3167,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
@@ -3263,7 +3263,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
@@ -3391,7 +3391,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
@@ -3542,7 +3542,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
@@ -3673,7 +3673,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
@@ -3789,7 +3789,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
@@ -3906,7 +3906,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
@@ -4161,7 +4161,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
@@ -4438,7 +4438,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
@@ -4661,7 +4661,7 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
+        ///503 `SERVICE_UNAVAILABLE`: A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
@@ -5130,7 +5130,7 @@ pub mod calls {
 impl Client {
     ///Prove the authenticator and turn it on.
     ///
-    ///Takes the `token` of `enableMfa` and a code: the app's current one, or one of the five scratch codes, which is then used up. From then on sign-in asks for a second factor, and accepts the app's codes and the remaining scratch codes. The first second factor of an account ends the user's other sessions. If an administrator began this for another user, it needs fresh proof here too. Limits: 5 tries per `token`.
+    ///Takes the `token` of `enableMfa` and a code: the app's current one, or one of the five scratch codes, which is then used up. From then on sign-in asks for a second factor, and accepts the app's codes and the remaining scratch codes. Only this API accepts scratch codes at sign-in. The first second factor of an account ends the user's other sessions. Only the session that began this can finish it. If an administrator began it for another user, that user or an administrator can, with fresh proof. Limits: 5 tries per `token`.
     ///
     ///`POST /api/v1/users/{id}/acceptMfa`; [`types::AcceptMfaError`] has its errors.
     #[inline]
@@ -5143,7 +5143,7 @@ impl Client {
     }
     ///Prove the authenticator and turn it on.
     ///
-    ///Takes the `token` of `enableMfa` and a code: the app's current one, or one of the five scratch codes, which is then used up. From then on sign-in asks for a second factor, and accepts the app's codes and the remaining scratch codes. The first second factor of an account ends the user's other sessions. If an administrator began this for another user, it needs fresh proof here too. Limits: 5 tries per `token`.
+    ///Takes the `token` of `enableMfa` and a code: the app's current one, or one of the five scratch codes, which is then used up. From then on sign-in asks for a second factor, and accepts the app's codes and the remaining scratch codes. Only this API accepts scratch codes at sign-in. The first second factor of an account ends the user's other sessions. Only the session that began this can finish it. If an administrator began it for another user, that user or an administrator can, with fresh proof. Limits: 5 tries per `token`.
     ///
     ///`POST /api/v8.1/users/{id}/acceptMfa`; [`types::AcceptMfaV81Error`] has its errors.
     #[inline]
@@ -5195,7 +5195,7 @@ impl Client {
     }
     ///Remove the authenticator.
     ///
-    ///Removes the user's authenticators and scratch codes. Other methods and their recovery codes stay, so `mfaEnabled` may stay true. Your own account; administrators may do this for every account. Needs fresh proof. If it is another user's account, that user's sessions end. Answers 200 if there is nothing to remove.
+    ///Removes the user's authenticators and scratch codes. Other methods stay, so `mfaEnabled` may stay true. If none is on, the recovery codes are deleted too. Your own account; administrators may do this for every account. Needs fresh proof. If it is another user's account, that user's sessions end. Answers 200 if there is nothing to remove.
     ///
     ///`POST /api/v1/users/{id}/disableMfa`; [`types::DisableMfaError`] has its errors.
     #[inline]
@@ -5204,7 +5204,7 @@ impl Client {
     }
     ///Remove the authenticator.
     ///
-    ///Removes the user's authenticators and scratch codes. Other methods and their recovery codes stay, so `mfaEnabled` may stay true. Your own account; administrators may do this for every account. Needs fresh proof. If it is another user's account, that user's sessions end. Answers 204 if there is nothing to remove.
+    ///Removes the user's authenticators and scratch codes. Other methods stay, so `mfaEnabled` may stay true. If none is on, the recovery codes are deleted too. Your own account; administrators may do this for every account. Needs fresh proof. If it is another user's account, that user's sessions end. Answers 204 if there is nothing to remove.
     ///
     ///`POST /api/v8.1/users/{id}/disableMfa`; [`types::DisableMfaV81Error`] has its errors.
     #[inline]
@@ -5294,7 +5294,7 @@ impl Client {
     }
     ///Sign in, finish a sign-in, or refresh.
     ///
-    ///One operation for three grants. `Password`, the default, takes `username` and `password`. If no second factor is on, the answer carries tokens. Otherwise it is 200 without `access_token` and `refresh_token`, with an `mfa_token`. `Mfa` takes that `mfa_token` and an `mfa_code`: a code of the method that the sign-in asks for, a scratch code or a recovery code. That method is the primary one, or else the first that is on of authenticator, e-mail and SMS. If its codes are sent, one has been sent already. `Refresh_token` exchanges a `refresh_token` for a new pair. The old one is used up. Let only one call run at a time. If the answer does not arrive, send the same token again at once. Within 10 seconds, from the same network, and while the new one is unused, the server answers the same new refresh token, once. A third call is refused with 401 and ends nothing. A used refresh token that comes later ends the whole session. An unknown name and a wrong password get the same 401. Limits: after 5 wrong passwords for one name from one network, waits that double from 1 second to 15 minutes. 5 tries per `mfa_token`. After 10 wrong codes, waits from 30 seconds to an hour. After 50, the method is locked. 6 code mails an hour and 20 a day per account, and 6 text messages a day. After that no code is sent, and the sign-in asks for a method that needs none, or for a recovery code.
+    ///One operation for three grants. `Password`, the default, takes `username` and `password`. If no second factor is on, the answer carries tokens. Otherwise it is 200 without `access_token` and `refresh_token`, with an `mfa_token`. `Mfa` takes that `mfa_token` and an `mfa_code`: a code of the method that the sign-in asks for, a scratch code or a recovery code. That method is the primary one, or else the first that is on of authenticator, e-mail and SMS. If its codes are sent, one has been sent already. `Refresh_token` exchanges a `refresh_token` for a new pair. The old one is used up. Let only one call run at a time. If the answer does not arrive, send the same token again at once. Within 10 seconds, from the same network, and while the new one is unused, the server answers the same new refresh token, once. A third call is refused with 401 and ends nothing. A used refresh token that comes later ends the whole session. An unknown name and a wrong password get the same 401. Limits: after 5 wrong passwords for one name from one network, waits that double from 1 second to 15 minutes. 5 tries per `mfa_token`. After 10 wrong codes, waits from 30 seconds to an hour. After 50, the method is locked. 6 code mails an hour and 20 a day per account, and 6 text messages a day. If a method is locked or its code may not be sent, the sign-in asks for the next one that can be used, or for a recovery code.
     ///
     ///`POST /api/oauth2/token`; [`types::RequestTokenError`] has its errors.
     #[inline]
@@ -5306,7 +5306,7 @@ impl Client {
     }
     ///Update a user.
     ///
-    ///Sets `description`, `password` or both. A field that is left out stays as it is. Your own account; administrators may change every account. A new password, and any change to another user's account, need fresh proof. A new password ends the user's other sessions. The user is told by mail.
+    ///Sets `description`, `password` or both. A field that is left out stays as it is. Your own account; administrators may change every account. A new password, and any change to another user's account, need fresh proof. A new password ends the user's sessions, except the caller's own, and unfinished sign-ins and set-ups. API keys stay. The user is told of it by mail.
     ///
     ///`PUT /api/v1/users/{id}`; [`types::UpdateUserError`] has its errors.
     #[inline]
@@ -5319,7 +5319,7 @@ impl Client {
     }
     ///Update a user.
     ///
-    ///Sets `description`, `password` or both. A field that is left out stays as it is. Your own account; administrators may change every account. A new password, and any change to another user's account, need fresh proof. A new password ends the user's other sessions. The user is told by mail.
+    ///Sets `description`, `password` or both. A field that is left out stays as it is. Your own account; administrators may change every account. A new password, and any change to another user's account, need fresh proof. A new password ends the user's sessions, except the caller's own, and unfinished sign-ins and set-ups. API keys stay. The user is told of it by mail.
     ///
     ///`PUT /api/v8.1/users/{id}`; [`types::UpdateUserV81Error`] has its errors.
     #[inline]

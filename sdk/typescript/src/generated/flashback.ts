@@ -55,7 +55,7 @@ export interface paths {
         put?: never;
         /**
          * Begin setting up a method
-         * @description Begins the set-up of a method. The method is off until it is proved. `GOOGLE_AUTH`: show `qrCode`, then send the app's code to `POST /mfa/verify-setup`. `backupCodes` are ten recovery codes, shown only this once and valid only after that proof. They are empty if the account has a set already. `MAGIC_LINK`: a mail to the account's own address has a link for `POST /mfa/magic-link/activate`, and a code for `POST /mfa/verify-setup`. `PASSKEY`: pass the fields to the browser, and its answer to `POST /mfa/passkey/complete-registration`. A new set-up of a method replaces an unfinished one of this session. Once a method is on, this needs fresh proof. Limits: 10 minutes and 5 tries per set-up; 6 mails an hour and 20 a day, and 10 sets of codes an hour, per account.
+         * @description Begins the set-up of a method. The method is off until it is proved. `GOOGLE_AUTH`: show `qrCode`, then send the app's code to `POST /mfa/verify-setup`. `backupCodes` are ten recovery codes, shown only this once and valid only after that proof. They are empty if the account has a set already. `MAGIC_LINK`: a mail to the account's own address has a link for `POST /mfa/magic-link/activate`, and a code for `POST /mfa/verify-setup`. `PASSKEY`: pass the fields to the browser, and its answer to `POST /mfa/passkey/complete-registration`. A new set-up of a method replaces an unfinished one of this session. This needs fresh proof: while no method is on, a password typed at most five minutes ago. Limits: 10 minutes and 5 tries per set-up; 6 mails an hour and 20 a day, and 10 sets of codes an hour, per account.
          */
         post: operations["setupMfa"];
         delete?: never;
@@ -75,7 +75,7 @@ export interface paths {
         put?: never;
         /**
          * Prove a method and turn it on
-         * @description Takes the proof for the newest unfinished set-up of this method in this session: `code` for `GOOGLE_AUTH` and `MAGIC_LINK`, `credential` for `PASSKEY`. From now on sign-in asks for the method. The first method that is on becomes the primary one, makes the `backupCodes` valid, and ends the account's other sessions. A following `POST /mfa/enable` changes nothing. Limits: 5 tries per set-up.
+         * @description Takes the proof for the newest unfinished set-up of this method in this session: `code` for `GOOGLE_AUTH` and `MAGIC_LINK`, `credential` for `PASSKEY`. From now on sign-in asks for the method. The first method that is on ends the account's other sessions. The `backupCodes` become valid when the `GOOGLE_AUTH` set-up that showed them is proved. A following `POST /mfa/enable` changes nothing. Limits: 5 tries per set-up.
          */
         post: operations["verifyMfaSetup"];
         delete?: never;
@@ -115,7 +115,7 @@ export interface paths {
         put?: never;
         /**
          * Disable a method
-         * @description Sign-in does not ask for the method any more. The method stays proved, so that `POST /mfa/enable` can turn it on again. Needs fresh proof. The last method that is on is refused while the organisation enforces MFA. If the primary method is turned off, sign-in begins with another one that is on.
+         * @description Sign-in does not ask for the method any more. The method stays proved, so that `POST /mfa/enable` can turn it on again. With the last method, the `backupCodes` are deleted for good. Needs fresh proof. The last method that is on is refused while the organisation enforces MFA. If the primary method is turned off, sign-in begins with another one that is on.
          */
         post: operations["disableMfa"];
         delete?: never;
@@ -155,7 +155,7 @@ export interface paths {
         put?: never;
         /**
          * Remove all methods
-         * @description Removes all methods and the recovery codes. Without `resetUserId`, those of the caller. With it, those of another member of the same organisation; the caller must be its owner or administrator. The user is told by mail. Needs fresh proof of the caller. In an organisation that enforces MFA, members cannot remove their own last method. If an administrator resets such a member, sign-in asks for a code to the proved mailbox.
+         * @description Removes all methods and the recovery codes. Without `resetUserId`, those of the caller. With it, those of another member of the organisation, for its owner and administrators, or of anybody, for administrators of the server. Only an owner may reset an owner. The member's sessions end; after one's own reset, all other sessions. The user is told by mail. Needs fresh proof of the caller. In an organisation that enforces MFA, members cannot remove their own last method. If an administrator resets such a member, sign-in asks for a code to the proved mailbox.
          */
         post: operations["resetMfa"];
         delete?: never;
@@ -215,7 +215,7 @@ export interface paths {
         put?: never;
         /**
          * Mail a link
-         * @description For an unfinished sign-in: mails a link and a code to the account's address, and makes the sign-in wait for one of them. Sign-in itself mails nothing in this API. For a signed-in user: mails the link and code of their unfinished `MAGIC_LINK` set-up again. A second call within 60 seconds gets the same answer but mails nothing, since the first mail is still valid. Limits: 3 further mails per sign-in or set-up; 6 mails an hour and 20 a day per account.
+         * @description For an unfinished sign-in: mails a link and a code to the account's address, and makes the sign-in wait for one of them. Sign-in itself mails nothing in this API. For a signed-in user: mails the link and code of their unfinished `MAGIC_LINK` set-up again. A call within 60 seconds of the last mail gets the same answer but mails nothing, since that mail is still valid. Each further mail doubles this time. Limits: 3 further mails per sign-in or set-up; 6 mails an hour and 20 a day per account.
          */
         post: operations["sendMagicLink"];
         delete?: never;
@@ -355,7 +355,7 @@ export interface paths {
         put?: never;
         /**
          * Refresh the session
-         * @description Exchanges the refresh token, in `refreshToken` or `refresh_token`, for a new pair. The old one is used up. Store the new one before you discard the old one. Let only one call run at a time, and one for all tabs that share the session. If the answer does not arrive, send the same token again at once. Within 10 seconds, from the same network, and while the new one is unused, the server answers the same new refresh token, once. A third call is refused with 401 and ends nothing: use the token that another call received. A used refresh token that comes later ends the whole session, since it may have been stolen. Limits: by default, a session ends after 60 minutes without a refresh, and 24 hours after sign-in.
+         * @description Exchanges the refresh token, in `refreshToken` or `refresh_token`, for a new pair. The old one is used up. Store the new one before you discard the old one. Let only one call run at a time, and one for all tabs that share the session. If the answer does not arrive, send the same token again at once. Within 10 seconds, from the same network, and while the new one is unused, the server answers the same new refresh token, once. A third call is refused with 401 and ends nothing: use the token that another call received. A used refresh token that comes later ends the whole session, since it may have been stolen. Limits: by default, a session ends after 60 minutes without a call or a refresh, and 24 hours after sign-in.
          */
         post: operations["refreshToken"];
         delete?: never;
@@ -513,7 +513,7 @@ export interface paths {
         };
         /**
          * Get the profile
-         * @description Answers the account of the bearer, and its role in its organisation. A user without an organisation has none of the organisation's fields. An unfinished sign-in may call this too: `mfaRequired` is true then.
+         * @description Answers the account of the bearer, and its role in its organisation. A user without an organisation has none of the organisation's fields. An unfinished sign-in may call this too. `mfaRequired` does not tell it from a finished one; `sessionVerified` of `GET /mfa/status` does.
          */
         get: operations["getProfile"];
         put?: never;
@@ -1122,7 +1122,7 @@ export interface components {
             code: "MFA_METHOD_NOT_ENABLED";
             requestId: components["schemas"]["ErrorRequestId"];
         };
-        /** @description The method is on already. To add another one of its kind, or to replace it, turn it off first. */
+        /** @description The method is on already. A further passkey needs a `deviceInfo.name` of its own. To replace a method, turn it off first and set up a new one. */
         MfaAlreadyEnabledErrorResponse: {
             success: components["schemas"]["ErrorSuccess"];
             error: components["schemas"]["ErrorSentence"];
@@ -1372,7 +1372,7 @@ export interface components {
              */
             maxAge: number;
         };
-        /** @description The caller is neither owner nor administrator of the organisation. Signing in again does not help. */
+        /** @description The caller is neither owner nor administrator of the organisation, or the member stands above the caller. Signing in again does not help. */
         ForbiddenErrorResponse: {
             success: components["schemas"]["ErrorSuccess"];
             error: components["schemas"]["ErrorSentence"];
@@ -1550,7 +1550,7 @@ export interface components {
             code: "INTERNAL";
             requestId: components["schemas"]["ErrorRequestId"];
         };
-        /** @description A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds. */
+        /** @description A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Try again after `retryAfter` seconds. */
         ServiceUnavailableErrorResponse: {
             success: components["schemas"]["ErrorSuccess"];
             error: components["schemas"]["ErrorSentence"];

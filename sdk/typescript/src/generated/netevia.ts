@@ -15,12 +15,12 @@ export interface paths {
         put?: never;
         /**
          * Turn on Multi-Factor Authentication for Signing In
-         * @description Activates MFA for the user's own sign-ins. Without a body or without `mfaMethod`, the user's default channel is turned on: the phone on file, or without one the account's mailbox. A channel that was proved before is on at once. A new phone or authenticator answers `status: pending`. Prove it with `POST /api/CodeVerification/check` (`code`, `mfaToken`, `shortMessageType: ContactInfoUpdateRequest`) within 10 minutes and 5 tries. Until then sign-in does not ask for it. To turn on any channel needs fresh proof, even one that was proved before. Limits: 4 text messages an hour per number, 6 a day per account.
+         * @description Activates MFA for the user's own sign-ins. Without a body or without `mfaMethod`, the user's default channel is turned on: the phone on file, or without one the account's mailbox. A channel that was proved before is on at once. A new phone or authenticator answers `status: pending`. Prove it with `POST /api/CodeVerification/check` (`code`, `mfaToken`, `shortMessageType: ContactInfoUpdateRequest`) within 10 minutes and 5 tries. A code by text message works for 5 minutes. Until the proof, sign-in does not ask for the method. Turning on a channel that is off needs fresh proof, even if it was proved before. The first channel that is on ends the account's other sessions. Limits: 4 text messages an hour per number, 6 a day per account.
          */
         post: operations["enableMfaSignIn"];
         /**
          * Turn off Multi-Factor Authentication for Signing In
-         * @description Deactivates MFA for the user's own sign-ins: from now on sign-in asks only for the password. Every method stays proved, and `POST /settings/MfaSignIn` turns it on again. The user is told by mail. Needs fresh proof, and is refused while a policy demands a second factor. A body is ignored.
+         * @description Deactivates MFA for the user's own sign-ins: from now on sign-in asks only for the password. Every method stays proved, and `POST /settings/MfaSignIn` turns it on again. Recovery codes are deleted, and unfinished sign-ins and set-ups end. The user is told by mail. Needs fresh proof, and is refused while a policy demands a second factor. A body is ignored.
          */
         delete: operations["disableMfaSignIn"];
         options?: never;
@@ -39,7 +39,7 @@ export interface paths {
         put?: never;
         /**
          * Sign in
-         * @description Checks the sign-in name and the password. If no second factor is on, the answer carries the `token`. Otherwise it has no token but `mfaRequired: true`, an `mfaToken` for `POST /api/auth/v2/2Fac`, and `mfaMethod`, the method that the sign-in asks for. That is the primary method, or else the first that is on of authenticator, e-mail and text message. If none of these is on, it is a recovery code. If the method's codes are sent, one has been sent already. If no code may be sent because of the limits, `mfaMethod` is a method that needs none. If no such method is on, `message` says that no code was sent, and a recovery code finishes the sign-in. An unknown name and a wrong password get the same answer. Limits: waits after 5 wrong passwords. 6 mailed codes an hour and 20 a day, and 6 text messages a day.
+         * @description Checks the sign-in name and the password. If no second factor is on, the answer carries the `token`. Otherwise it has no token but `mfaRequired: true`, an `mfaToken` for `POST /api/auth/v2/2Fac`, and `mfaMethod`, the method that the sign-in asks for. That is the primary method, or else the first that is on of authenticator, e-mail and text message. If none of these is on, it is a recovery code. If the method's codes are sent, one has been sent already. If that method is locked or its code may not be sent now, `mfaMethod` is the next one that can be used. If only codes that may not be sent are left, `message` says so. Then use a recovery code, or request the code later. An unknown name and a wrong password get the same answer. Limits: waits after 5 wrong passwords. 6 mailed codes an hour and 20 a day, and 6 text messages a day.
          */
         post: operations["authenticate"];
         delete?: never;
@@ -79,7 +79,7 @@ export interface paths {
         put?: never;
         /**
          * Send a code for a named action
-         * @description `AttemptLogin` with the `mfaToken` of an unfinished sign-in sends it a new code. `ContactInfoUpdateRequest` with the `mfaToken` of a channel that waits for its proof sends that channel a new code. Neither needs a bearer. Every other type, and `ContactInfoUpdateRequest` without `mfaToken`, sends a code to the bearer's own proved channel: the phone on file, or without one the account's mailbox. That code is valid only for this session and this type, for 10 minutes and 5 tries. A new one replaces it. Limits: a first resend after 60 seconds, 3 per `mfaToken`. 6 mailed codes an hour and 20 a day. 4 text messages an hour per number and 6 a day per account.
+         * @description `AttemptLogin` with the `mfaToken` of an unfinished sign-in sends it a new code. `ContactInfoUpdateRequest` with the `mfaToken` of a channel that waits for its proof sends that channel a new code. Neither needs a bearer. Every other type, and `ContactInfoUpdateRequest` without `mfaToken`, sends a code to the bearer's own proved channel: the phone on file, or without one the account's mailbox. That code is valid only for this session and this type, and for 5 tries: 5 minutes by text message, 10 by mail. A new one replaces it. Limits: a first resend after 60 seconds, 3 per `mfaToken`. 6 mailed codes an hour and 20 a day. 4 text messages an hour per number and 6 a day per account.
          */
         post: operations["sendVerificationCode"];
         delete?: never;
@@ -99,7 +99,7 @@ export interface paths {
         put?: never;
         /**
          * Check a code
-         * @description `AttemptLogin` with the `mfaToken` of an unfinished sign-in checks its code and finishes it, as `POST /api/auth/v2/2Fac` does: the answer carries the `token`. `ContactInfoUpdateRequest` with the `mfaToken` of `POST /settings/MfaSignIn` proves that channel and turns it on. The first channel that is on ends the account's other sessions. Neither needs a bearer. A bearer that is sent with `ContactInfoUpdateRequest` must be of the same user, or of the administrator who began it, with fresh proof. Every other type checks the code that was last sent to the bearer's session for this type, once. Limits: 5 tries per code. After 10 wrong codes in a row, waits. After 50, the method is locked.
+         * @description `AttemptLogin` with the `mfaToken` of an unfinished sign-in checks its code and finishes it, as `POST /api/auth/v2/2Fac` does: the answer carries the `token`. `ContactInfoUpdateRequest` with the `mfaToken` of `POST /settings/MfaSignIn` proves that channel and turns it on. The first channel that is on ends the account's other sessions. Neither needs a bearer. A bearer that is sent with `ContactInfoUpdateRequest` must be of the session that began it. If an administrator began it for another user, a bearer is required: that user's or an administrator's, with fresh proof. Every other type checks the code that was last sent to the bearer's session for this type, once. Limits: 5 tries per code. For the two types with `mfaToken`, waits after 10 wrong codes in a row, and the method is locked after 50. For every other type, 10 wrong codes in a row end the session.
          */
         post: operations["checkVerificationCode"];
         delete?: never;
@@ -119,7 +119,7 @@ export interface paths {
         put?: never;
         /**
          * Turn off MFA of a customer profile
-         * @description Turns off MFA for the sign-ins of another account, as `DELETE /settings/MfaSignIn` does for the caller's own. For administrators, with fresh proof of their own. The account's owner is told by mail, and the audit trail keeps who did it.
+         * @description Turns off MFA for the sign-ins of another account, as `DELETE /settings/MfaSignIn` does for the caller's own. For administrators, with fresh proof of their own. If a method was on, the user's sessions end and the user is told by mail. The audit trail keeps who did it.
          */
         post: operations["disableMfaOfProfile"];
         delete?: never;
@@ -353,7 +353,7 @@ export interface components {
             /** @description The unfinished sign-in. Send it to `POST /api/auth/v2/2Fac`. */
             mfaToken: string;
             /**
-             * @description What this sign-in asks for: a method of this API; `passkey`, which this API cannot carry; or `recovery_code`, which always works, if nothing else does now.
+             * @description What this sign-in asks for: a method of this API, or `recovery_code` if this API supports none of the account's methods. `passkey` appears only in `mfaMethods`.
              * @enum {string}
              */
             mfaMethod: "sms" | "email" | "authenticator" | "passkey" | "recovery_code";
@@ -524,7 +524,7 @@ export interface components {
              */
             retryAfter?: number;
         };
-        /** @description The authenticator's code is of another time, up to ten minutes earlier or later. Only a signed-in caller gets this error. Correct the clock of the device. */
+        /** @description The authenticator's code is of another time, up to ten minutes earlier or later. Only the proof of a new authenticator gets this error, never a sign-in. Correct the clock of the device. */
         AuthenticatorClockOffErrorResponse: {
             status: components["schemas"]["ErrorStatus"];
             /**
@@ -657,7 +657,7 @@ export interface components {
             message: components["schemas"]["ErrorMessage"];
             requestId: components["schemas"]["ErrorRequestId"];
         };
-        /** @description Fifty wrong codes have locked the method. Sign in with another method or a recovery code, which also unlocks it, or ask an administrator. */
+        /** @description Fifty wrong codes have locked the method. Sign in with another method or a recovery code, which also unlocks it, or ask the operator to unlock it (`countersign user unlock`). */
         MfaMethodLockedErrorResponse: {
             status: components["schemas"]["ErrorStatus"];
             /** @enum {string} */
@@ -814,7 +814,7 @@ export interface components {
             message: components["schemas"]["ErrorMessage"];
             requestId: components["schemas"]["ErrorRequestId"];
         };
-        /** @description The server, its database or the queue of codes is busy. Nothing was done. Try again after `retryAfter` seconds. */
+        /** @description A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Try again after `retryAfter` seconds. */
         ServiceUnavailableErrorResponse: {
             status: components["schemas"]["ErrorStatus"];
             /** @enum {string} */

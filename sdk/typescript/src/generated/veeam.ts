@@ -15,7 +15,7 @@ export interface paths {
         put?: never;
         /**
          * Sign in, finish a sign-in, or refresh
-         * @description One operation for three grants. `Password`, the default, takes `username` and `password`. If no second factor is on, the answer carries tokens. Otherwise it is 200 without `access_token` and `refresh_token`, with an `mfa_token`. `Mfa` takes that `mfa_token` and an `mfa_code`: a code of the method that the sign-in asks for, a scratch code or a recovery code. That method is the primary one, or else the first that is on of authenticator, e-mail and SMS. If its codes are sent, one has been sent already. `Refresh_token` exchanges a `refresh_token` for a new pair. The old one is used up. Let only one call run at a time. If the answer does not arrive, send the same token again at once. Within 10 seconds, from the same network, and while the new one is unused, the server answers the same new refresh token, once. A third call is refused with 401 and ends nothing. A used refresh token that comes later ends the whole session. An unknown name and a wrong password get the same 401. Limits: after 5 wrong passwords for one name from one network, waits that double from 1 second to 15 minutes. 5 tries per `mfa_token`. After 10 wrong codes, waits from 30 seconds to an hour. After 50, the method is locked. 6 code mails an hour and 20 a day per account, and 6 text messages a day. After that no code is sent, and the sign-in asks for a method that needs none, or for a recovery code.
+         * @description One operation for three grants. `Password`, the default, takes `username` and `password`. If no second factor is on, the answer carries tokens. Otherwise it is 200 without `access_token` and `refresh_token`, with an `mfa_token`. `Mfa` takes that `mfa_token` and an `mfa_code`: a code of the method that the sign-in asks for, a scratch code or a recovery code. That method is the primary one, or else the first that is on of authenticator, e-mail and SMS. If its codes are sent, one has been sent already. `Refresh_token` exchanges a `refresh_token` for a new pair. The old one is used up. Let only one call run at a time. If the answer does not arrive, send the same token again at once. Within 10 seconds, from the same network, and while the new one is unused, the server answers the same new refresh token, once. A third call is refused with 401 and ends nothing. A used refresh token that comes later ends the whole session. An unknown name and a wrong password get the same 401. Limits: after 5 wrong passwords for one name from one network, waits that double from 1 second to 15 minutes. 5 tries per `mfa_token`. After 10 wrong codes, waits from 30 seconds to an hour. After 50, the method is locked. 6 code mails an hour and 20 a day per account, and 6 text messages a day. If a method is locked or its code may not be sent, the sign-in asks for the next one that can be used, or for a recovery code.
          */
         post: operations["requestToken"];
         /**
@@ -66,7 +66,7 @@ export interface paths {
         get: operations["getUser"];
         /**
          * Update a user
-         * @description Sets `description`, `password` or both. A field that is left out stays as it is. Your own account; administrators may change every account. A new password, and any change to another user's account, need fresh proof. A new password ends the user's other sessions. The user is told by mail.
+         * @description Sets `description`, `password` or both. A field that is left out stays as it is. Your own account; administrators may change every account. A new password, and any change to another user's account, need fresh proof. A new password ends the user's sessions, except the caller's own, and unfinished sign-ins and set-ups. API keys stay. The user is told of it by mail.
          */
         put: operations["updateUser"];
         post?: never;
@@ -111,7 +111,7 @@ export interface paths {
         put?: never;
         /**
          * Prove the authenticator and turn it on
-         * @description Takes the `token` of `enableMfa` and a code: the app's current one, or one of the five scratch codes, which is then used up. From then on sign-in asks for a second factor, and accepts the app's codes and the remaining scratch codes. The first second factor of an account ends the user's other sessions. If an administrator began this for another user, it needs fresh proof here too. Limits: 5 tries per `token`.
+         * @description Takes the `token` of `enableMfa` and a code: the app's current one, or one of the five scratch codes, which is then used up. From then on sign-in asks for a second factor, and accepts the app's codes and the remaining scratch codes. Only this API accepts scratch codes at sign-in. The first second factor of an account ends the user's other sessions. Only the session that began this can finish it. If an administrator began it for another user, that user or an administrator can, with fresh proof. Limits: 5 tries per `token`.
          */
         post: operations["acceptMfa"];
         delete?: never;
@@ -131,7 +131,7 @@ export interface paths {
         put?: never;
         /**
          * Remove the authenticator
-         * @description Removes the user's authenticators and scratch codes. Other methods and their recovery codes stay, so `mfaEnabled` may stay true. Your own account; administrators may do this for every account. Needs fresh proof. If it is another user's account, that user's sessions end. Answers 200 if there is nothing to remove.
+         * @description Removes the user's authenticators and scratch codes. Other methods stay, so `mfaEnabled` may stay true. If none is on, the recovery codes are deleted too. Your own account; administrators may do this for every account. Needs fresh proof. If it is another user's account, that user's sessions end. Answers 200 if there is nothing to remove.
          */
         post: operations["disableMfa"];
         delete?: never;
@@ -198,7 +198,7 @@ export interface paths {
         get: operations["getUserV81"];
         /**
          * Update a user
-         * @description Sets `description`, `password` or both. A field that is left out stays as it is. Your own account; administrators may change every account. A new password, and any change to another user's account, need fresh proof. A new password ends the user's other sessions. The user is told by mail.
+         * @description Sets `description`, `password` or both. A field that is left out stays as it is. Your own account; administrators may change every account. A new password, and any change to another user's account, need fresh proof. A new password ends the user's sessions, except the caller's own, and unfinished sign-ins and set-ups. API keys stay. The user is told of it by mail.
          */
         put: operations["updateUserV81"];
         post?: never;
@@ -243,7 +243,7 @@ export interface paths {
         put?: never;
         /**
          * Prove the authenticator and turn it on
-         * @description Takes the `token` of `enableMfa` and a code: the app's current one, or one of the five scratch codes, which is then used up. From then on sign-in asks for a second factor, and accepts the app's codes and the remaining scratch codes. The first second factor of an account ends the user's other sessions. If an administrator began this for another user, it needs fresh proof here too. Limits: 5 tries per `token`.
+         * @description Takes the `token` of `enableMfa` and a code: the app's current one, or one of the five scratch codes, which is then used up. From then on sign-in asks for a second factor, and accepts the app's codes and the remaining scratch codes. Only this API accepts scratch codes at sign-in. The first second factor of an account ends the user's other sessions. Only the session that began this can finish it. If an administrator began it for another user, that user or an administrator can, with fresh proof. Limits: 5 tries per `token`.
          */
         post: operations["acceptMfaV81"];
         delete?: never;
@@ -263,7 +263,7 @@ export interface paths {
         put?: never;
         /**
          * Remove the authenticator
-         * @description Removes the user's authenticators and scratch codes. Other methods and their recovery codes stay, so `mfaEnabled` may stay true. Your own account; administrators may do this for every account. Needs fresh proof. If it is another user's account, that user's sessions end. Answers 204 if there is nothing to remove.
+         * @description Removes the user's authenticators and scratch codes. Other methods stay, so `mfaEnabled` may stay true. If none is on, the recovery codes are deleted too. Your own account; administrators may do this for every account. Needs fresh proof. If it is another user's account, that user's sessions end. Answers 204 if there is nothing to remove.
          */
         post: operations["disableMfaV81"];
         delete?: never;
@@ -394,7 +394,7 @@ export interface components {
             id: number;
             /** @description The address or the name with which the user signs in. */
             name: string;
-            /** @description What an administrator wrote about the user; may be empty. */
+            /** @description What somebody wrote about the user; may be empty. */
             description: string;
             /** @description Whether sign-in asks this user for a second factor. */
             mfaEnabled: boolean;
@@ -413,7 +413,7 @@ export interface components {
             id: string;
             /** @description The address or the name with which the user signs in. */
             name: string;
-            /** @description What an administrator wrote about the user; may be empty. */
+            /** @description What somebody wrote about the user; may be empty. */
             description: string;
             /** @description Whether sign-in asks this user for a second factor. */
             mfaEnabled: boolean;
@@ -947,7 +947,7 @@ export interface components {
             /** @enum {string} */
             code: "INTERNAL";
         };
-        /** @description A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds. */
+        /** @description A queue or the mail limit of the server is full, or its database did not answer in time. In the last case the call may still have been done: read the state first. Try again after `retryAfter` seconds. */
         ServiceUnavailableErrorResponse: {
             type: components["schemas"]["ProblemType"];
             title: components["schemas"]["ProblemTitle"];
