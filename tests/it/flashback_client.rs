@@ -11,6 +11,7 @@ tests! {
     a_resent_link_replaces_the_one_before,
     a_forgotten_password_is_replaced_by_the_mailed_link,
     with_a_second_factor_a_new_password_needs_the_page,
+    a_network_requests_new_passwords_up_to_its_limit,
     resending_tells_nobody_anything,
     a_method_is_set_up_verified_and_managed_in_one_session,
     the_session_goes_on_for_what_is_left_of_five_minutes,
@@ -205,6 +206,21 @@ async fn with_a_second_factor_a_new_password_needs_the_page() {
     let done = server.verify_reset(&begun.text("mfaToken"), &code).await;
     assert_eq!(done.is(200)["status"], "password_changed");
     login(&server, email, OTHER_PASSWORD).await.is(200);
+}
+
+async fn a_network_requests_new_passwords_up_to_its_limit() {
+    let server = Server::with(|settings| settings.policy.mail_calls_per_source = 2).await;
+    let requests = |network: &str, email: &str| {
+        let body = json!({ "email": email });
+        let call = server.post("/user/request-reset-password", &body);
+        call.from(network)
+    };
+    requests("203.0.113.7", "alice@example.com").await.is(200);
+    requests("203.0.113.8", "bob@example.com").await.is(200);
+    let refused = requests("203.0.113.9", "carol@example.com").await;
+    let refused = refused.refused(429, "TOO_MANY_REQUESTS");
+    assert!(refused.header("retry-after").is_some());
+    requests("198.51.100.7", "carol@example.com").await.is(200);
 }
 
 async fn resending_tells_nobody_anything() {
