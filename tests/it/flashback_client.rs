@@ -209,7 +209,11 @@ async fn with_a_second_factor_a_new_password_needs_the_page() {
 }
 
 async fn a_network_requests_new_passwords_up_to_its_limit() {
-    let server = Server::with(|settings| settings.policy.mail_calls_per_source = 2).await;
+    let server = Server::with(|settings| {
+        settings.trusted_proxies = super::loopback();
+        settings.policy.mail_calls_per_source = 2;
+    })
+    .await;
     let requests = |network: &str, email: &str| {
         let body = json!({ "email": email });
         let call = server.post("/user/request-reset-password", &body);
