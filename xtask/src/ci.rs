@@ -111,7 +111,7 @@ fn tests() -> Result<()> {
     Ok(())
 }
 
-/// Checks that each document is valid OpenAPI. All are checked at once: most of the time the tool starts.
+/// Checks that each document and its twin are valid OpenAPI.
 fn validate() -> Result<()> {
     let tool = tools::python_tool("openapi-spec-validator")?;
     let folder = workspace::root().join("openapi");
