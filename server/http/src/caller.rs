@@ -165,8 +165,8 @@ pub fn bearer(headers: &HeaderMap) -> Result<Option<Secret<String>>, Refusal> {
         return Err(Refusal::TokenInvalid { sent: false });
     }
     let token = token.trim_matches(' ');
-    // A header value that converts to a string is ASCII.
-    if token.is_empty() || token.bytes().any(|byte| byte.is_ascii_whitespace()) {
+    // A header value that converts to a string has no other white space (RFC 9110 §5.5).
+    if token.is_empty() || token.contains(' ') || token.contains('\t') {
         return Err(flawed);
     }
     Ok(Some(Secret::new(token.to_owned())))

@@ -1,28 +1,33 @@
 //! The connection: one enum over SQLite and PostgreSQL, and how it is opened.
 
-#![expect(missing_docs, reason = "the derive of `Conn` makes public items")]
-
 use anyhow::{Context, anyhow};
-use diesel::backend::Backend;
 use diesel::connection::{CacheSize, SimpleConnection};
-use diesel::deserialize::{self, FromSql};
 use diesel::prelude::*;
-use diesel::serialize::{self, IsNull, Output, ToSql};
 use diesel::sql_query;
-use diesel::sql_types::{BigInt, HasSqlType, Text};
+use diesel::sql_types::{BigInt, Text};
 use std::time::{Duration, Instant};
 
 pub use super::migrate::{SchemaState, migrate, schema_state};
-use crate::model::ids::Id;
-use crate::schema::IdSql;
 
 /// A connection to either database. The URL decides which one, once, in [`open`].
-#[derive(diesel::MultiConnection)]
 pub enum Conn {
     /// An SQLite file.
     Sqlite(diesel::SqliteConnection),
     /// A PostgreSQL server.
     Postgres(diesel::PgConnection),
+}
+
+impl Conn {
+    /// Runs statements that bind nothing and return nothing.
+    ///
+    /// # Errors
+    /// Fails if the database does not answer, or refuses one.
+    pub fn batch_execute(&mut self, statements: &str) -> QueryResult<()> {
+        match self {
+            Self::Sqlite(conn) => conn.batch_execute(statements),
+            Self::Postgres(conn) => conn.batch_execute(statements),
+        }
+    }
 }
 
 /// Which database, and where it is.
@@ -314,27 +319,6 @@ pub fn name(conn: &mut Conn) -> anyhow::Result<Option<String>> {
 struct Name {
     #[diesel(sql_type = Text)]
     found: String,
-}
-
-// `Id` is one type on both engines: sixteen bytes on the wire, `uuid` for PostgreSQL.
-
-impl HasSqlType<IdSql> for MultiBackend {
-    fn metadata(lookup: &mut Self::MetadataLookup) -> Self::TypeMetadata {
-        Self::lookup_sql_type::<IdSql>(lookup)
-    }
-}
-
-impl<K: 'static> ToSql<IdSql, MultiBackend> for Id<K> {
-    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, MultiBackend>) -> serialize::Result {
-        out.set_value((IdSql, self));
-        Ok(IsNull::No)
-    }
-}
-
-impl<K: 'static> FromSql<IdSql, MultiBackend> for Id<K> {
-    fn from_sql(bytes: <MultiBackend as Backend>::RawValue<'_>) -> deserialize::Result<Self> {
-        bytes.from_sql::<Self, IdSql>()
-    }
 }
 
 #[cfg(test)]

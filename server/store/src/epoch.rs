@@ -47,12 +47,8 @@ pub fn advance(tx: &mut Tx, fresh: &str) -> Result<Mark> {
             server_state::told.eq(true),
         ))
         .on_conflict_do_nothing();
-    // If two servers start first together, one of them gives the id. The enum cannot express ON
-    // CONFLICT.
-    match &mut tx.conn {
-        Conn::Sqlite(conn) => insert.execute(conn)?,
-        Conn::Postgres(conn) => insert.execute(conn)?,
-    };
+    // If two servers start first together, one of them gives the id.
+    on!(tx, |conn| insert.execute(conn))?;
     Ok(on!(tx, |conn| kept!(
         diesel::update(server_state::table.find(ONE))
             .set(server_state::sequence.eq(server_state::sequence + 1))
@@ -63,14 +59,13 @@ pub fn advance(tx: &mut Tx, fresh: &str) -> Result<Mark> {
 
 /// Returns the epoch that no start has reported yet, if there is one, and marks it as reported.
 pub fn tell(tx: &mut Tx) -> Result<Option<Time>> {
-    let told = diesel::update(
-        server_state::table
-            .find(ONE)
-            .filter(server_state::told.eq(false)),
-    )
-    .set(server_state::told.eq(true))
-    .returning(server_state::epoch)
-    .get_result::<i64>(&mut tx.conn)
+    let unreported = server_state::table
+        .find(ONE)
+        .filter(server_state::told.eq(false));
+    let told = on!(tx, |conn| diesel::update(unreported)
+        .set(server_state::told.eq(true))
+        .returning(server_state::epoch)
+        .get_result::<i64>(conn))
     .optional()?;
     Ok(told.map(Time::from_micros))
 }
@@ -157,7 +152,7 @@ fn turn(tx: &mut Tx, beginning: &EpochInput) -> Result<Option<NewEpoch>> {
     }
     let seen = beginning.seen.as_ref();
     let past = |of: fn(&Mark) -> i64| of(&marked).max(seen.map_or(0, of)) + 1;
-    let mark = diesel::update(server_state::table.find(ONE))
+    let begun = diesel::update(server_state::table.find(ONE))
         .set((
             server_state::epoch.eq(beginning.now.micros().max(past(|mark| mark.epoch))),
             server_state::sequence.eq(past(|mark| mark.sequence)),
@@ -165,8 +160,8 @@ fn turn(tx: &mut Tx, beginning: &EpochInput) -> Result<Option<NewEpoch>> {
             // it.
             server_state::told.eq(beginning.found.is_some()),
         ))
-        .returning(MARK)
-        .get_result(&mut tx.conn)?;
+        .returning(MARK);
+    let mark = on!(tx, |conn| begun.get_result(conn))?;
     let code_sets = if beginning.keep_codes {
         0
     } else {
@@ -212,10 +207,10 @@ fn record_sessions(tx: &mut Tx, beginning: &EpochInput) -> Result<()> {
             beginning.now.into_sql::<BigInt>(),
         ))
         .distinct();
-    diesel::insert_into(audit_events::table)
+    on!(tx, |conn| diesel::insert_into(audit_events::table)
         .values(whose)
         .into_columns(RECORD)
-        .execute(&mut tx.conn)?;
+        .execute(conn))?;
     Ok(())
 }
 
@@ -232,20 +227,20 @@ fn record_code_sets(tx: &mut Tx, beginning: &EpochInput) -> Result<()> {
             beginning.now.into_sql::<BigInt>(),
         ))
         .distinct();
-    diesel::insert_into(audit_events::table)
+    on!(tx, |conn| diesel::insert_into(audit_events::table)
         .values(whose)
         .into_columns(RECORD)
-        .execute(&mut tx.conn)?;
+        .execute(conn))?;
     Ok(())
 }
 
 fn end_sessions(tx: &mut Tx, now: Time) -> Result<usize> {
-    diesel::delete(refresh_tokens::table).execute(&mut tx.conn)?;
-    Ok(
-        diesel::update(sessions::table.filter(sessions::ended_at.is_null()))
-            .set(sessions::ended_at.eq(now))
-            .execute(&mut tx.conn)?,
-    )
+    let open = sessions::table.filter(sessions::ended_at.is_null());
+    on!(tx, |conn| diesel::delete(refresh_tokens::table)
+        .execute(conn))?;
+    Ok(on!(tx, |conn| diesel::update(open)
+        .set(sessions::ended_at.eq(now))
+        .execute(conn))?)
 }
 
 /// Deletes challenges, registrations, mails for a new password, new addresses that wait for their code, and ceremonies,
@@ -256,22 +251,26 @@ fn forget_what_waits(tx: &mut Tx, now: Time) -> Result<usize> {
         .like("%\\_code")
         .escape('\\')
         .or(notices::kind.like("%\\_link").escape('\\'));
-    diesel::update(
-        notices::table
-            .filter(notices::state.eq(notice_state::QUEUED))
-            .filter(with_a_secret),
+    let queued = notices::table
+        .filter(notices::state.eq(notice_state::QUEUED))
+        .filter(with_a_secret);
+    on!(tx, |conn| diesel::update(queued)
+        .set((
+            notices::state.eq(notice_state::ABANDONED),
+            notices::sealed_letter.eq(None::<Vec<u8>>),
+            notices::ended_at.eq(now),
+        ))
+        .execute(conn))?;
+    on!(tx, |conn| diesel::delete(ceremonies::table).execute(conn))?;
+    Ok(
+        on!(tx, |conn| diesel::delete(challenges::table).execute(conn))?
+            + on!(tx, |conn| diesel::delete(registrations::table)
+                .execute(conn))?
+            + on!(tx, |conn| diesel::delete(password_resets::table)
+                .execute(conn))?
+            + on!(tx, |conn| diesel::delete(email_changes::table)
+                .execute(conn))?,
     )
-    .set((
-        notices::state.eq(notice_state::ABANDONED),
-        notices::sealed_letter.eq(None::<Vec<u8>>),
-        notices::ended_at.eq(now),
-    ))
-    .execute(&mut tx.conn)?;
-    diesel::delete(ceremonies::table).execute(&mut tx.conn)?;
-    Ok(diesel::delete(challenges::table).execute(&mut tx.conn)?
-        + diesel::delete(registrations::table).execute(&mut tx.conn)?
-        + diesel::delete(password_resets::table).execute(&mut tx.conn)?
-        + diesel::delete(email_changes::table).execute(&mut tx.conn)?)
 }
 
 /// Makes authenticators refuse codes up to this step. Those that accepted a later one keep that.
@@ -279,23 +278,21 @@ fn pass_steps(tx: &mut Tx, newest: i64) -> Result<usize> {
     let before = factors::last_step
         .is_null()
         .or(factors::last_step.lt(newest).assume_not_null());
-    Ok(diesel::update(
-        factors::table
-            .filter(factors::kind.eq(FactorKind::Authenticator))
-            .filter(before),
-    )
-    .set(factors::last_step.eq(newest))
-    .execute(&mut tx.conn)?)
+    let earlier = factors::table
+        .filter(factors::kind.eq(FactorKind::Authenticator))
+        .filter(before);
+    Ok(on!(tx, |conn| diesel::update(earlier)
+        .set(factors::last_step.eq(newest))
+        .execute(conn))?)
 }
 
 fn end_code_sets(tx: &mut Tx, now: Time) -> Result<usize> {
-    Ok(diesel::update(
-        code_sets::table
-            .filter(code_sets::live_at.is_not_null())
-            .filter(code_sets::ended_at.is_null()),
-    )
-    .set(code_sets::ended_at.eq(now))
-    .execute(&mut tx.conn)?)
+    let live = code_sets::table
+        .filter(code_sets::live_at.is_not_null())
+        .filter(code_sets::ended_at.is_null());
+    Ok(on!(tx, |conn| diesel::update(live)
+        .set(code_sets::ended_at.eq(now))
+        .execute(conn))?)
 }
 
 /// Turns an error into a cause for the operator.

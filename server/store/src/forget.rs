@@ -6,7 +6,7 @@ use diesel::sql_query;
 use diesel::sql_types::{Bool, Text};
 
 use super::Tx;
-use super::cached::run_kept;
+use super::cached::{on, run_kept};
 use super::conn::Conn;
 use crate::model::{Result, Time};
 use crate::schema::server_state;
@@ -355,14 +355,19 @@ pub enum Permission {
     },
 }
 
+/// Returns when the clock was last looked at, and until when nothing may be deleted.
+fn last_look(tx: &mut Tx) -> Result<(Option<Time>, Option<Time>)> {
+    let row = on!(tx, |conn| server_state::table
+        .select((server_state::seen_at, server_state::hold_until))
+        .get_result(conn))
+    .optional()?;
+    Ok(row.unwrap_or_default())
+}
+
 /// Tells whether the clock may be wrong: it is ahead of the last look by more than a day, or was so
 /// less than a day ago. What has expired by such a clock is refused, but not ended.
 pub fn clock_is_in_doubt(tx: &mut Tx, now: Time) -> Result<bool> {
-    let row: Option<(Option<Time>, Option<Time>)> = server_state::table
-        .select((server_state::seen_at, server_state::hold_until))
-        .get_result(&mut tx.conn)
-        .optional()?;
-    let (seen, hold) = row.unwrap_or_default();
+    let (seen, hold) = last_look(tx)?;
     let jumped = seen.is_some_and(|seen| now > seen.plus_seconds(JUMP));
     Ok(jumped || hold.is_some_and(|until| until > now))
 }
@@ -371,11 +376,7 @@ pub fn clock_is_in_doubt(tx: &mut Tx, now: Time) -> Result<bool> {
 /// everything seems over. Nothing is deleted until it has run on for a day. A clock that went back
 /// deletes less, never more, so it is trusted.
 pub fn permission(tx: &mut Tx, now: Time) -> Result<Permission> {
-    let row: Option<(Option<Time>, Option<Time>)> = server_state::table
-        .select((server_state::seen_at, server_state::hold_until))
-        .get_result(&mut tx.conn)
-        .optional()?;
-    let (seen, hold) = row.unwrap_or_default();
+    let (seen, hold) = last_look(tx)?;
     let jumped = seen.is_some_and(|seen| now > seen.plus_seconds(JUMP));
     let back = seen.is_some_and(|seen| now < seen);
     let hold = match hold {

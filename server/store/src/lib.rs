@@ -1,12 +1,10 @@
 //! The database layer: the only place with SQL, and the threads that run it.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Context;
-use countersign_model::{self as model, Error, Fault, Refusal, Result, schema};
-use tokio::sync::oneshot;
+use countersign_model::{self as model, Error, Fault, Result, schema};
 
 pub mod api_keys;
 pub mod audit;
@@ -21,6 +19,7 @@ pub mod epoch;
 pub mod export;
 pub mod factors;
 pub mod forget;
+mod job;
 mod lane;
 pub mod limits;
 pub mod look;
@@ -44,6 +43,7 @@ mod tests;
 pub use conn::Engine;
 use conn::{Conn, SchemaState, Use};
 use epoch::{EpochInput, NewEpoch};
+use job::Job;
 use lane::Lane;
 pub use sign_in::{Entry, QuestionRows};
 
@@ -73,8 +73,8 @@ pub struct Options {
 /// A handle to the database: cheap to clone, it reaches the threads that own the connections.
 #[derive(Clone)]
 pub struct Store {
-    writes: flume::Sender<Box<dyn Job>>,
-    reads: flume::Sender<Box<dyn Job>>,
+    writes: flume::Sender<Job>,
+    reads: flume::Sender<Job>,
     /// PostgreSQL's lanes for the second step of a sign-in.
     lanes: Option<Lanes>,
     acquire: Duration,
@@ -166,7 +166,7 @@ impl Store {
         T: Send + 'static,
         F: Fn(&mut Tx) -> Result<T> + Send + 'static,
     {
-        self.send(&self.writes, true, job).await
+        job::send(&self.writes, self.acquire, true, job).await
     }
 
     /// Runs a job that only reads, outside any transaction. Each statement sees the database at its
@@ -179,42 +179,7 @@ impl Store {
         T: Send + 'static,
         F: Fn(&mut Tx) -> Result<T> + Send + 'static,
     {
-        self.send(&self.reads, false, job).await
-    }
-
-    async fn send<T, F>(
-        &self,
-        queue: &flume::Sender<Box<dyn Job>>,
-        writes: bool,
-        job: F,
-    ) -> Result<T>
-    where
-        T: Send + 'static,
-        F: Fn(&mut Tx) -> Result<T> + Send + 'static,
-    {
-        let (reply, answer) = oneshot::channel();
-        let work = Work {
-            job,
-            writes,
-            span: tracing::Span::current(),
-            result: None,
-            reply,
-            deadline: Instant::now() + self.acquire,
-        };
-        queue
-            .try_send(Box::new(work))
-            .map_err(|_| Refusal::Busy { retry_after: 1 })?;
-        // A database that hangs must not make callers hang. Whatever it still does counts as if its
-        // answer had been lost on the way.
-        match tokio::time::timeout(self.acquire + RUN, answer).await {
-            Ok(Ok(result)) => result,
-            Ok(Err(_)) => {
-                Err(Fault::dependency(anyhow::anyhow!("the database thread is gone")).into())
-            }
-            Err(_) => {
-                Err(Fault::dependency(anyhow::anyhow!("the database does not answer")).into())
-            }
-        }
+        job::send(&self.reads, self.acquire, false, job).await
     }
 
     /// Returns how the schema relates to this version's.
@@ -252,108 +217,6 @@ const POOLER: &str = "database_url leads through a pooler that gives each transa
 /// 26000).
 fn is_of_a_pooler(message: &str) -> bool {
     message.contains("prepared statement \"")
-}
-
-/// The result of a job's run.
-enum RunResult {
-    /// Its writes are committed.
-    Keep,
-    /// Its writes are undone. `again` is true if the database asks for another run (40001, 40P01).
-    Undo { again: bool },
-}
-
-/// A job in a queue, whatever type it returns.
-trait Job: Send {
-    /// Tells whether it needs a transaction.
-    fn writes(&self) -> bool;
-    /// Tells whether nobody waits for it any more, or it has waited too long. It must not run then.
-    fn stale(&self) -> bool;
-    /// Drops the result of a run whose writes were undone.
-    fn forget(&mut self);
-    /// Runs it and stores its result until [`Job::answer`].
-    fn run(&mut self, tx: &mut Tx) -> RunResult;
-    /// Gives the caller the result, or the reason why it was not committed.
-    fn answer(self: Box<Self>, committed: std::result::Result<(), Error>);
-}
-
-struct Work<F, T> {
-    job: F,
-    writes: bool,
-    /// The span of the call that asked: what the job logs, including audit events, belongs to it.
-    span: tracing::Span,
-    result: Option<Result<T>>,
-    reply: oneshot::Sender<Result<T>>,
-    deadline: Instant,
-}
-
-impl<F, T> Job for Work<F, T>
-where
-    F: Fn(&mut Tx) -> Result<T> + Send,
-    T: Send,
-{
-    fn writes(&self) -> bool {
-        self.writes
-    }
-
-    fn stale(&self) -> bool {
-        self.reply.is_closed() || Instant::now() > self.deadline
-    }
-
-    fn forget(&mut self) {
-        self.result = None;
-    }
-
-    fn run(&mut self, tx: &mut Tx) -> RunResult {
-        // The job has no state of its own, and its transaction is rolled back.
-        let job = || self.span.in_scope(|| (self.job)(tx));
-        let result = catch_unwind(AssertUnwindSafe(job))
-            .unwrap_or_else(|_| Err(Fault::bug(anyhow::anyhow!("a database job panicked")).into()))
-            .map_err(explained);
-        let ran = match &result {
-            Ok(_) | Err(Error::Refused(_)) => RunResult::Keep,
-            Err(Error::Fault(fault)) => RunResult::Undo {
-                again: asks_for_another_run(fault),
-            },
-        };
-        self.result = Some(result);
-        ran
-    }
-
-    fn answer(self: Box<Self>, committed: std::result::Result<(), Error>) {
-        let result = match (committed, self.result) {
-            (Ok(()), Some(result)) => result,
-            // The job's own fault says more than the commit that failed because of it.
-            (Err(_), Some(Err(Error::Fault(fault)))) => Err(fault.into()),
-            (Err(error), _) => Err(error),
-            (Ok(()), None) => Err(Refusal::Busy { retry_after: 1 }.into()),
-        };
-        // The caller may have hung up and want no answer.
-        let _ = self.reply.send(result);
-    }
-}
-
-/// Adds advice to a fault if a pooler caused it.
-fn explained(error: Error) -> Error {
-    match error {
-        Error::Fault(fault) if is_of_a_pooler(&format!("{:#}", fault.cause)) => Fault {
-            dependency: true,
-            cause: fault.cause.context(POOLER),
-        }
-        .into(),
-        error => error,
-    }
-}
-
-/// Serialization failures (40001) and deadlocks (40P01) make the job run again.
-fn asks_for_another_run(fault: &Fault) -> bool {
-    use diesel::result::DatabaseErrorKind;
-    use diesel::result::Error as Diesel;
-    match fault.cause.downcast_ref::<Diesel>() {
-        Some(Diesel::DatabaseError(DatabaseErrorKind::SerializationFailure, _)) => true,
-        // The driver has no error kind for 40P01.
-        Some(Diesel::DatabaseError(_, info)) => info.message().starts_with("deadlock detected"),
-        _ => false,
-    }
 }
 
 /// The error of a failed commit, for every job in it.

@@ -1,11 +1,11 @@
 //! PostgreSQL's threads: a few connections, one transaction for each job, another run if the server
 //! asks for it.
 
-use diesel::connection::SimpleConnection;
 use diesel::result::QueryResult;
 
 use super::conn::{self, Engine, Use};
-use super::{Job, RunResult, Tx, not_committed, spawn};
+use super::job::{Job, RunResult};
+use super::{Tx, not_committed, spawn};
 use crate::model::{Error, Fault};
 
 /// How often one job may run if the server answers 40001 or 40P01.
@@ -15,7 +15,7 @@ const RUNS: u32 = 5;
 pub(super) fn start(
     engine: &Engine,
     first: Tx,
-    jobs: flume::Receiver<Box<dyn Job>>,
+    jobs: flume::Receiver<Job>,
     connections: usize,
 ) -> anyhow::Result<()> {
     let mut first = Some(first);
@@ -34,18 +34,18 @@ pub(super) fn start(
     Ok(())
 }
 
-fn work_loop(engine: &Engine, tx: Tx, jobs: &flume::Receiver<Box<dyn Job>>) {
+fn work_loop(engine: &Engine, tx: Tx, jobs: &flume::Receiver<Job>) {
     let mut tx = Some(tx);
     while let Ok(mut job) = jobs.recv() {
         if job.stale() {
             job.answer(Ok(()));
             continue;
         }
-        match begun(engine, &mut tx, transacts(engine, job.as_ref())) {
+        match begun(engine, &mut tx, transacts(engine, &job)) {
             None => job.answer(Err(out_of_reach())),
             Some(open) => {
-                let writes = transacts(engine, job.as_ref());
-                let mut done = attempt(engine, open, job.as_mut());
+                let writes = transacts(engine, &job);
+                let mut done = attempt(engine, open, &mut job);
                 if done.is_err() {
                     tx = None;
                 }
@@ -55,7 +55,7 @@ fn work_loop(engine: &Engine, tx: Tx, jobs: &flume::Receiver<Box<dyn Job>>) {
                     && !job.stale()
                     && let Some(open) = begun(engine, &mut tx, false)
                 {
-                    done = attempt(engine, open, job.as_mut());
+                    done = attempt(engine, open, &mut job);
                     if done.is_err() {
                         tx = None;
                     }
@@ -66,7 +66,7 @@ fn work_loop(engine: &Engine, tx: Tx, jobs: &flume::Receiver<Box<dyn Job>>) {
     }
 }
 
-fn attempt(engine: &Engine, tx: &mut Tx, job: &mut dyn Job) -> QueryResult<()> {
+fn attempt(engine: &Engine, tx: &mut Tx, job: &mut Job) -> QueryResult<()> {
     if transacts(engine, job) {
         write(engine, tx, job)
     } else {
@@ -76,7 +76,7 @@ fn attempt(engine: &Engine, tx: &mut Tx, job: &mut dyn Job) -> QueryResult<()> {
 
 /// Tells whether a job runs in a transaction. Behind a pooler all do: outside a transaction, two
 /// messages of one statement may reach two sessions of the server.
-fn transacts(engine: &Engine, job: &dyn Job) -> bool {
+fn transacts(engine: &Engine, job: &Job) -> bool {
     job.writes() || matches!(engine, Engine::Pooled(_))
 }
 
@@ -112,7 +112,7 @@ pub(super) fn commit(tx: &mut Tx) -> QueryResult<()> {
     tx.conn.batch_execute("COMMIT")
 }
 
-fn read(tx: &mut Tx, job: &mut dyn Job) -> QueryResult<()> {
+fn read(tx: &mut Tx, job: &mut Job) -> QueryResult<()> {
     for _ in 0..2 {
         match job.run(tx) {
             RunResult::Keep => break,
@@ -125,7 +125,7 @@ fn read(tx: &mut Tx, job: &mut dyn Job) -> QueryResult<()> {
 
 /// Runs the job in the transaction that has begun, and again in a new one if the server asks for
 /// it.
-fn write(engine: &Engine, tx: &mut Tx, job: &mut dyn Job) -> QueryResult<()> {
+fn write(engine: &Engine, tx: &mut Tx, job: &mut Job) -> QueryResult<()> {
     for run in 1.. {
         match job.run(tx) {
             RunResult::Keep => match commit(tx) {

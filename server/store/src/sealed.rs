@@ -6,7 +6,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{Binary, Integer, Nullable};
 
 use super::Tx;
-use super::cached::run_kept;
+use super::cached::{on, run_kept};
 use crate::model::notice::state;
 use crate::model::{FactorId, NoticeId, Result, UserId};
 use crate::schema::{factors, notices};
@@ -38,27 +38,27 @@ pub type SealedLetter = (UserId, NoticeId, Vec<u8>);
 pub fn counts_of_key(tx: &mut Tx, beginning: &[u8]) -> Result<SealedCounts> {
     let length = i32::try_from(beginning.len()).unwrap_or(i32::MAX);
     Ok(SealedCounts {
-        factors: factors::table
+        factors: on!(tx, |conn| factors::table
             .filter(substr(factors::sealed_secret, 1, length).eq(beginning))
             .count()
-            .get_result(&mut tx.conn)?,
-        letters: notices::table
+            .get_result(conn))?,
+        letters: on!(tx, |conn| notices::table
             .filter(substr(notices::sealed_letter, 1, length).eq(beginning))
             .count()
-            .get_result(&mut tx.conn)?,
+            .get_result(conn))?,
     })
 }
 
 /// Counts all sealed values.
 pub fn count(tx: &mut Tx) -> Result<i64> {
-    let secrets: i64 = factors::table
+    let secrets: i64 = on!(tx, |conn| factors::table
         .filter(factors::sealed_secret.is_not_null())
         .count()
-        .get_result(&mut tx.conn)?;
-    let letters: i64 = notices::table
+        .get_result(conn))?;
+    let letters: i64 = on!(tx, |conn| notices::table
         .filter(notices::sealed_letter.is_not_null())
         .count()
-        .get_result(&mut tx.conn)?;
+        .get_result(conn))?;
     Ok(secrets + letters)
 }
 
@@ -68,7 +68,7 @@ pub fn secrets(
     after: Option<(UserId, FactorId)>,
     limit: i64,
 ) -> Result<Vec<FactorSecret>> {
-    let mut rows = factors::table
+    let sealed = factors::table
         .filter(factors::sealed_secret.is_not_null())
         .order((factors::user_id, factors::id))
         .select((
@@ -76,20 +76,19 @@ pub fn secrets(
             factors::id,
             factors::sealed_secret.assume_not_null(),
         ))
-        .limit(limit)
-        .into_boxed();
-    if let Some((user_id, id)) = after {
-        let further = factors::user_id
-            .gt(user_id)
-            .or(factors::user_id.eq(user_id).and(factors::id.gt(id)));
-        rows = rows.filter(further);
-    }
-    Ok(rows.load(&mut tx.conn)?)
+        .limit(limit);
+    let Some((user_id, id)) = after else {
+        return Ok(on!(tx, |conn| sealed.load(conn))?);
+    };
+    let further = factors::user_id
+        .gt(user_id)
+        .or(factors::user_id.eq(user_id).and(factors::id.gt(id)));
+    Ok(on!(tx, |conn| sealed.filter(further).load(conn))?)
 }
 
 /// Returns some sealed letters: those that follow the given notice in order.
 pub fn letters(tx: &mut Tx, after: Option<NoticeId>, limit: i64) -> Result<Vec<SealedLetter>> {
-    let mut rows = notices::table
+    let sealed = notices::table
         .filter(notices::sealed_letter.is_not_null())
         .order(notices::id)
         .select((
@@ -97,12 +96,13 @@ pub fn letters(tx: &mut Tx, after: Option<NoticeId>, limit: i64) -> Result<Vec<S
             notices::id,
             notices::sealed_letter.assume_not_null(),
         ))
-        .limit(limit)
-        .into_boxed();
-    if let Some(id) = after {
-        rows = rows.filter(notices::id.gt(id));
+        .limit(limit);
+    match after {
+        None => Ok(on!(tx, |conn| sealed.load(conn))?),
+        Some(id) => Ok(on!(tx, |conn| sealed
+            .filter(notices::id.gt(id))
+            .load(conn))?),
     }
-    Ok(rows.load(&mut tx.conn)?)
 }
 
 /// Replaces the sealed secret of a factor, unless it has changed.

@@ -1,38 +1,52 @@
 //! SQLite's threads: one writer with group commit, readers, and the checkpointer.
 
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
-use diesel::connection::SimpleConnection;
 use diesel::result::QueryResult;
 use diesel::sql_types::Integer;
 use diesel::{QueryableByName, RunQueryDsl, sql_query};
 
 use super::cached::on;
 use super::conn::{self, Engine, Use};
-use super::{Job, RunResult, Tx, not_committed, spawn};
+use super::job::{Job, RunResult};
+use super::{Tx, not_committed, spawn};
 
 /// How many jobs share one commit at most. Beyond that, callers wait longer than the shared commit
 /// saves.
 const BATCH: usize = 256;
 /// How long the checkpointer lets the log grow before it moves it into the file.
 const CHECKPOINT_PAUSE: Duration = Duration::from_millis(50);
-/// A log of this many pages, 256 MiB, begins anew, even though the writer has to wait for a moment.
-const LOG_PAGES: i32 = 1 << 16;
-/// How often at most the checkpointer moves what was written meanwhile, before the log begins anew.
-const CATCH_UP: usize = 4;
-/// So few pages, 4 MiB, are moved while the writer waits.
-const FEW_PAGES: i32 = 1024;
+/// A log of this many pages, 64 MiB, should begin anew.
+const LOG_PAGES: i32 = 1 << 14;
+/// A log of this many pages, 1 GiB, has to begin anew, however long the writer waits.
+const TOO_MANY_PAGES: i32 = 16 * LOG_PAGES;
+/// How often at most the checkpointer brings the file to the disk, before the log begins anew.
+const CATCH_UP: usize = 8;
+/// If the last time took no longer, little is left to do while the writer stands still.
+const QUICK: Duration = Duration::from_millis(15);
+/// How long the writer stands still so that the checkpointer can come to the end of the log.
+const SHORT_STAND: Duration = Duration::from_millis(4);
+/// How long it stands still at most so that the log can begin anew.
+const LONG_STAND: Duration = Duration::from_millis(40);
+/// How long readers may need to end what they began before the end of the log was reached.
+const LAST_READS: Duration = Duration::from_millis(2);
+/// How long the checkpointer waits for the writer to stand still. A writer without work does not answer.
+const HALT: Duration = Duration::from_millis(50);
 
 /// Starts the threads of one database file.
 pub(super) fn start(
     engine: &Engine,
     writer: Tx,
-    writes: flume::Receiver<Box<dyn Job>>,
-    reads: flume::Receiver<Box<dyn Job>>,
+    writes: flume::Receiver<Job>,
+    reads: flume::Receiver<Job>,
     readers: usize,
 ) -> anyhow::Result<()> {
     let (wrote, dirty) = flume::bounded(1);
-    spawn("sqlite-writer", move || write_loop(writer, &writes, &wrote))?;
+    let (halt, halts) = flume::bounded(1);
+    spawn("sqlite-writer", move || {
+        write_loop(writer, &writes, &wrote, &halts);
+    })?;
     for number in 0..readers.max(1) {
         let tx = Tx {
             conn: conn::open(engine, Use::Read)?,
@@ -46,14 +60,29 @@ pub(super) fn start(
         conn: conn::open(engine, Use::Checkpoint)?,
     };
     spawn("sqlite-checkpoint", move || {
-        checkpoint_loop(checkpointer, &dirty);
+        checkpoint_loop(checkpointer, &dirty, &halt);
     })
+}
+
+/// Asks the writer to stand still.
+struct Halt {
+    /// The writer says here that it does.
+    standing: flume::Sender<()>,
+    /// It goes on when this channel is closed,
+    go_on: flume::Receiver<()>,
+    /// or after this time.
+    at_most: Duration,
 }
 
 /// Takes one job, then whatever came meanwhile. Batches form naturally while the previous commit is
 /// on its way to the disk, and a lone job never waits for company.
-fn write_loop(mut tx: Tx, queue: &flume::Receiver<Box<dyn Job>>, wrote: &flume::Sender<()>) {
-    let mut batch: Vec<Box<dyn Job>> = Vec::with_capacity(BATCH);
+fn write_loop(
+    mut tx: Tx,
+    queue: &flume::Receiver<Job>,
+    wrote: &flume::Sender<()>,
+    halts: &flume::Receiver<Halt>,
+) {
+    let mut batch: Vec<Job> = Vec::with_capacity(BATCH);
     while let Ok(first) = queue.recv() {
         let came = std::iter::once(first).chain(queue.try_iter().take(BATCH - 1));
         for job in came {
@@ -71,11 +100,17 @@ fn write_loop(mut tx: Tx, queue: &flume::Receiver<Box<dyn Job>>, wrote: &flume::
         }
         // If the channel is full, the checkpointer knows already.
         let _ = wrote.try_send(());
+        // If the other end is gone, the checkpointer has given up waiting.
+        if let Ok(halt) = halts.try_recv()
+            && halt.standing.send(()).is_ok()
+        {
+            let _ = halt.go_on.recv_timeout(halt.at_most);
+        }
     }
 }
 
 /// Runs every job of the batch inside one transaction.
-fn write_batch(tx: &mut Tx, batch: &mut Vec<Box<dyn Job>>) {
+fn write_batch(tx: &mut Tx, batch: &mut Vec<Job>) {
     let mut ran = run_batch(tx, batch, Savepoints::None);
     if let Ok(Whole::Undo) = ran {
         // One job failed: the others run again, and only its writes are undone.
@@ -116,7 +151,7 @@ enum Whole {
     Undo,
 }
 
-fn run_batch(tx: &mut Tx, batch: &mut [Box<dyn Job>], with: Savepoints) -> QueryResult<Whole> {
+fn run_batch(tx: &mut Tx, batch: &mut [Job], with: Savepoints) -> QueryResult<Whole> {
     tx.conn.batch_execute("BEGIN IMMEDIATE")?;
     for job in batch {
         if with == Savepoints::Each {
@@ -134,7 +169,7 @@ fn run_batch(tx: &mut Tx, batch: &mut [Box<dyn Job>], with: Savepoints) -> Query
     Ok(Whole::Keep)
 }
 
-fn write_alone(tx: &mut Tx, mut job: Box<dyn Job>) {
+fn write_alone(tx: &mut Tx, mut job: Job) {
     // It may have run in a batch that was undone.
     job.forget();
     if job.stale() {
@@ -153,7 +188,7 @@ fn write_alone(tx: &mut Tx, mut job: Box<dyn Job>) {
     job.answer(done.map_err(|error| not_committed(&error)));
 }
 
-fn read_loop(mut tx: Tx, queue: &flume::Receiver<Box<dyn Job>>) {
+fn read_loop(mut tx: Tx, queue: &flume::Receiver<Job>) {
     while let Ok(mut job) = queue.recv() {
         if !job.stale() {
             job.run(&mut tx);
@@ -163,7 +198,7 @@ fn read_loop(mut tx: Tx, queue: &flume::Receiver<Box<dyn Job>>) {
 }
 
 /// Moves the log into the file soon after writes, and cuts it when nothing more is written.
-fn checkpoint_loop(mut tx: Tx, dirty: &flume::Receiver<()>) {
+fn checkpoint_loop(mut tx: Tx, dirty: &flume::Receiver<()>, halts: &flume::Sender<Halt>) {
     let mut behind = false;
     loop {
         let woken = if behind {
@@ -175,10 +210,12 @@ fn checkpoint_loop(mut tx: Tx, dirty: &flume::Receiver<()>) {
         };
         match woken {
             Ok(()) => {
-                std::thread::sleep(CHECKPOINT_PAUSE);
-                let done = checkpoint(&mut tx, "PASSIVE");
-                if done.log > LOG_PAGES {
-                    restart(&mut tx, done.checkpointed);
+                thread::sleep(CHECKPOINT_PAUSE);
+                let pages = checkpoint(&mut tx, "PASSIVE").log;
+                if pages > TOO_MANY_PAGES {
+                    checkpoint(&mut tx, "RESTART");
+                } else if pages > LOG_PAGES {
+                    begin_anew(&mut tx, halts);
                 }
                 behind = true;
             }
@@ -191,17 +228,45 @@ fn checkpoint_loop(mut tx: Tx, dirty: &flume::Receiver<()>) {
     }
 }
 
-/// Lets the log begin anew. The writer waits while the last pages are moved, so most of what it has written since
-/// the last checkpoint, which had moved `moved` pages, is moved before. It would also wait for a file of this size to
-/// be cut, so the file stays, and is written over.
-fn restart(tx: &mut Tx, mut moved: i32) {
+/// Lets the writer begin the log anew. It does so by itself if everything is moved and nobody reads from the log.
+/// If somebody does, it goes on with the old one until the next time.
+///
+/// SQLite brings the file to the disk only if it has come to the end of the log, which a busy writer keeps moving on.
+/// That can take a quarter of a second. So the writer stands still for a moment until the end is reached, and goes on
+/// while the file is brought to the disk. What it has written meanwhile is less each time. Only the last time, it
+/// waits for the disk. `PRAGMA wal_checkpoint(RESTART)` would let it wait for all of that, and for all readers.
+///
+/// A log of this size is not cut, which takes long. It is written over.
+fn begin_anew(tx: &mut Tx, halts: &flume::Sender<Halt>) {
     for _ in 0..CATCH_UP {
-        let before = std::mem::replace(&mut moved, checkpoint(tx, "PASSIVE").checkpointed);
-        if moved - before < FEW_PAGES {
+        checkpoint(tx, "PASSIVE");
+        let _stands = stand_still(halts, SHORT_STAND);
+        let begun = Instant::now();
+        checkpoint(tx, "PASSIVE");
+        if begun.elapsed() < QUICK {
             break;
         }
     }
-    checkpoint(tx, "RESTART");
+    let _stands = stand_still(halts, LONG_STAND);
+    checkpoint(tx, "PASSIVE");
+    thread::sleep(LAST_READS);
+}
+
+/// Waits until the writer stands still, or has no work. It stands until what is returned is dropped, or for
+/// `at_most`.
+fn stand_still(halts: &flume::Sender<Halt>, at_most: Duration) -> flume::Sender<()> {
+    let (standing, stands) = flume::bounded(1);
+    let (goes_on, go_on) = flume::bounded(1);
+    let halt = Halt {
+        standing,
+        go_on,
+        at_most,
+    };
+    // A channel that is full has an earlier request, which the writer has not seen: it has no work.
+    if halts.try_send(halt).is_ok() {
+        let _ = stands.recv_timeout(HALT);
+    }
+    goes_on
 }
 
 /// Moves the log into the file.
@@ -226,7 +291,4 @@ struct Checkpoint {
     /// How many pages the log has.
     #[diesel(sql_type = Integer)]
     log: i32,
-    /// How many of them are in the file.
-    #[diesel(sql_type = Integer)]
-    checkpointed: i32,
 }

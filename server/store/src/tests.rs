@@ -8,7 +8,7 @@ use diesel::connection::{Connection, InstrumentationEvent};
 use uuid::Uuid;
 
 use super::conn::{Conn, Use};
-use super::{Engine, Store, Tx, challenges, conn, factors, sessions};
+use super::{Engine, Options, Store, Tx, challenges, conn, factors, sessions};
 use crate::model::audit::AuditEvent;
 use crate::model::challenge::Challenge;
 use crate::model::factor::{Factor, FactorAttempts};
@@ -172,12 +172,10 @@ fn no_statement_is_parsed_again_for_another_value() {
 /// The answer must not say that it was.
 #[test]
 fn what_was_undone_is_not_answered_as_done() {
-    use diesel::connection::SimpleConnection;
-
     let folder = std::env::temp_dir().join(format!("countersign-undone-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("a folder");
     let path = folder.join("jobs.db").display().to_string();
-    let options = super::Options {
+    let options = Options {
         connections: 1,
         queue: 16,
         acquire: Duration::from_millis(600),
@@ -215,5 +213,44 @@ fn what_was_undone_is_not_answered_as_done() {
         assert!(broken.is_err(), "{broken:?}");
         assert!(late.is_err(), "answered as done: {late:?}");
     });
+    std::fs::remove_dir_all(&folder).expect("removed");
+}
+
+/// While somebody writes and somebody reads all the time, the log begins anew once it has 64 MiB.
+#[test]
+fn a_busy_log_begins_anew() {
+    let folder = std::env::temp_dir().join(format!("countersign-log-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let path = folder.join("log.db").display().to_string();
+    let options = Options {
+        connections: 2,
+        queue: 64,
+        acquire: Duration::from_secs(10),
+    };
+    let store = Store::open(&Engine::Sqlite(path.clone()), options).expect("a store");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let execute = |sql: &'static str| store.write(move |tx| Ok(tx.conn.batch_execute(sql)?));
+    runtime.block_on(async {
+        let made = execute("CREATE TABLE filling (bytes BLOB); INSERT INTO filling VALUES ('')");
+        made.await.expect("a table");
+        let other = store.clone();
+        let reading = tokio::spawn(async move {
+            loop {
+                let read = other.read(|tx| Ok(tx.conn.batch_execute("SELECT * FROM filling")?));
+                read.await.expect("a read");
+            }
+        });
+        for _ in 0..400 {
+            let filled = execute("UPDATE filling SET bytes = zeroblob(1048576)");
+            filled.await.expect("a write");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        reading.abort();
+    });
+    let log = std::fs::metadata(format!("{path}-wal")).expect("a log");
+    assert!(log.len() < 256 << 20, "{} bytes", log.len());
     std::fs::remove_dir_all(&folder).expect("removed");
 }

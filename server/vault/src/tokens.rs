@@ -34,6 +34,9 @@ pub struct AccessClaims {
     pub exp: i64,
     /// When it was issued.
     pub iat: i64,
+    /// From when on it counts. Ours have none, but one that is there is obeyed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nbf: Option<i64>,
     /// The token's id.
     pub jti: String,
     /// When the person last proved who they are.
@@ -70,14 +73,6 @@ pub struct PublicKey {
     pub x: String,
     /// The second coordinate, in base64url; `None` for Ed25519.
     pub y: Option<String>,
-}
-
-/// The claims of a token that a client sends, which may have `nbf` too.
-#[derive(Deserialize)]
-struct ReceivedClaims {
-    #[serde(flatten)]
-    claims: AccessClaims,
-    nbf: Option<i64>,
 }
 
 #[derive(Serialize)]
@@ -175,7 +170,7 @@ pub(super) fn verify(
             let place = signer_of(keys, token)?;
             let signer = keys.tokens.get(place).filter(|key| published(key));
             let signer = signer.ok_or(TokenFlaw::Invalid)?;
-            let presented = decode::<ReceivedClaims>(token, &signer.decoding, &signer.validation)
+            let presented = decode::<AccessClaims>(token, &signer.decoding, &signer.validation)
                 .map_err(|_| TokenFlaw::Invalid)?
                 .claims;
             keys.signatures.remember(token, place);
@@ -184,7 +179,7 @@ pub(super) fn verify(
     };
     judge_times(&presented, clocks.leeway_seconds, now)
         .inspect_err(|_| tell_of_clocks(&presented, clocks, now))?;
-    Ok(presented.claims)
+    Ok(presented)
 }
 
 /// Returns the index of the key that a token names.
@@ -201,7 +196,7 @@ fn signer_of(keys: &Keys, token: &str) -> Result<usize, TokenFlaw> {
 }
 
 /// Reads the claims of a token whose signature, issuer and audience were already checked.
-fn payload(token: &str) -> Result<ReceivedClaims, TokenFlaw> {
+fn payload(token: &str) -> Result<AccessClaims, TokenFlaw> {
     let part = token.split('.').nth(1).ok_or(TokenFlaw::Invalid)?;
     let json = URL_SAFE_NO_PAD.decode(part);
     let json = json.map_err(|_| TokenFlaw::Invalid)?;
@@ -209,12 +204,12 @@ fn payload(token: &str) -> Result<ReceivedClaims, TokenFlaw> {
 }
 
 /// Checks `iat`, `nbf` and `exp` against our clock (RFC 7519 §4.1.4–4.1.6).
-fn judge_times(presented: &ReceivedClaims, leeway: i64, now: Time) -> Result<(), TokenFlaw> {
+fn judge_times(presented: &AccessClaims, leeway: i64, now: Time) -> Result<(), TokenFlaw> {
     let now = now.seconds();
     let begun = |moment: i64| moment <= now.saturating_add(leeway);
-    if !begun(presented.claims.iat) || !presented.nbf.is_none_or(begun) {
+    if !begun(presented.iat) || !presented.nbf.is_none_or(begun) {
         Err(TokenFlaw::Invalid)
-    } else if presented.claims.exp.saturating_add(leeway) <= now {
+    } else if presented.exp.saturating_add(leeway) <= now {
         Err(TokenFlaw::Expired)
     } else {
         Ok(())
@@ -223,12 +218,12 @@ fn judge_times(presented: &ReceivedClaims, leeway: i64, now: Time) -> Result<(),
 
 /// Logs, at most once a minute, that a token was signed in the future, by how much. The signature is ours, so
 /// nobody else can cause this.
-fn tell_of_clocks(presented: &ReceivedClaims, clocks: &Clocks, now: Time) {
+fn tell_of_clocks(presented: &AccessClaims, clocks: &Clocks, now: Time) {
     let Clocks {
         leeway_seconds: allowed,
         told,
     } = clocks;
-    let ahead = presented.claims.iat.saturating_sub(now.seconds());
+    let ahead = presented.iat.saturating_sub(now.seconds());
     let last = told.load(Ordering::Relaxed);
     let lately = last <= now.seconds() && now.seconds() < last.saturating_add(60);
     if ahead <= *allowed || lately {

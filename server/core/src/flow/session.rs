@@ -254,6 +254,7 @@ pub fn access_token(act: &Act, session: &Session, token_id: Uuid) -> Result<Acce
         sub: print_id("user", session.user_id),
         client_id: CLIENT.to_owned(),
         iat: act.now.seconds(),
+        nbf: None,
         exp: expires_at.seconds(),
         jti: token_id.to_string(),
         auth_time: session.auth_time.seconds(),

@@ -59,6 +59,7 @@ fn claims(vault: &Vault, at: Time) -> AccessClaims {
         client_id: "countersign".to_owned(),
         exp: at.seconds() + 900,
         iat: at.seconds(),
+        nbf: None,
         jti: "1".to_owned(),
         auth_time: at.seconds(),
         acr: "aal1".to_owned(),
