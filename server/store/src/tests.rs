@@ -236,19 +236,21 @@ fn a_busy_log_begins_anew() {
     runtime.block_on(async {
         let made = execute("CREATE TABLE filling (bytes BLOB); INSERT INTO filling VALUES ('')");
         made.await.expect("a table");
-        let other = store.clone();
-        let reading = tokio::spawn(async move {
-            loop {
-                let read = other.read(|tx| Ok(tx.conn.batch_execute("SELECT * FROM filling")?));
-                read.await.expect("a read");
-            }
-        });
-        for _ in 0..400 {
-            let filled = execute("UPDATE filling SET bytes = zeroblob(1048576)");
-            filled.await.expect("a write");
-            tokio::time::sleep(Duration::from_millis(5)).await;
+        for _ in 0..4 {
+            let other = store.clone();
+            tokio::spawn(async move {
+                loop {
+                    let read =
+                        other.read(|tx| Ok(tx.conn.batch_execute("SELECT * FROM filling")?));
+                    read.await.expect("a read");
+                }
+            });
         }
-        reading.abort();
+        for _ in 0..300 {
+            let fill = || execute("UPDATE filling SET bytes = randomblob(1048576)");
+            let (one, other) = tokio::join!(fill(), fill());
+            one.and(other).expect("written");
+        }
     });
     let log = std::fs::metadata(format!("{path}-wal")).expect("a log");
     assert!(log.len() < 256 << 20, "{} bytes", log.len());
