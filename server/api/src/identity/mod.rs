@@ -51,11 +51,16 @@ type Caller = caller::Caller<Error>;
 type MaybeCaller = caller::MaybeCaller<Error>;
 type Answer<T> = Result<Json<T>, Error>;
 
+/// Lists the operations. The router tries them in this order, so those of every sign-in come first.
 fn routes(config: &mut Operations<'_, '_>) {
     config
+        .service(account::get_current_user)
+        .service(sessions::validate_token)
+        .service(sessions::login)
+        .service(mfa_login::verify_mfa_login)
+        .service(sessions::refresh_token)
         .service(account::register_user)
         .service(account::verify_registration)
-        .service(account::get_current_user)
         .service(me::update_current_user)
         .service(me::list_activity)
         .service(export::export_current_user)
@@ -67,9 +72,6 @@ fn routes(config: &mut Operations<'_, '_>) {
         .service(password::verify_password_reset)
         .service(password::verify_passkey_password_reset)
         .service(password::change_password)
-        .service(sessions::login)
-        .service(sessions::validate_token)
-        .service(sessions::refresh_token)
         .service(me::list_sessions)
         .service(me::end_other_sessions)
         .service(me::end_session)
@@ -79,7 +81,6 @@ fn routes(config: &mut Operations<'_, '_>) {
         .service(mfa_setup::verify_mfa_setup)
         .service(passkeys::verify_passkey_setup)
         .service(mfa_login::switch_mfa_method)
-        .service(mfa_login::verify_mfa_login)
         .service(passkeys::get_passkey_options)
         .service(passkeys::verify_passkey_login)
         .service(mfa_disable::disable_mfa)
