@@ -5,14 +5,17 @@ mod start;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use tokio::sync::{Notify, OnceCell};
+use uuid::Uuid;
 
 use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::health::Health;
+use crate::model::ids::Id;
 use crate::model::{Fault, Result, Time};
 use crate::store::{Store, Tx, users};
 use crate::vault::{Hasher, PublicKey, Vault};
@@ -27,6 +30,12 @@ use readiness::Probe;
 
 /// Seconds that the clock may go back without a warning.
 const BACK_SECONDS: u32 = 2;
+
+/// How many users are read at a time to learn what their password hashes cost. It takes some milliseconds.
+const LEARN_ROWS: usize = 5000;
+
+/// How long the first passwords wait for that. It is enough for some hundred thousand users.
+const LEARN_AT_MOST: Duration = Duration::from_secs(2);
 
 /// What flows work with.
 pub struct Ctx {
@@ -100,27 +109,37 @@ impl Ctx {
     /// known.
     ///
     /// The attempt reads all users. The start does not wait for it, but the first passwords do, all for the
-    /// same attempt.
+    /// same attempt, for [`LEARN_AT_MOST`].
     pub async fn learn_costs(&self) -> bool {
-        *self.costs.get_or_init(|| self.learn_costs_now()).await
+        let attempt = || async {
+            let learned = tokio::time::timeout(LEARN_AT_MOST, self.learn_costs_now());
+            learned.await.unwrap_or(false)
+        };
+        *self.costs.get_or_init(attempt).await
     }
 
     /// Learns the costs of the stored password hashes, so that an unknown address takes as long as the most
     /// expensive of them. Returns whether this succeeded.
+    ///
+    /// Reads a few users at a time: one statement over millions would take longer than a reader may.
     pub async fn learn_costs_now(&self) -> bool {
-        match self.read(users::hash_parameters).await {
-            Ok(parameters) => {
-                self.hasher.learn(parameters.iter().map(String::as_str));
-                true
-            }
-            Err(error) => {
-                tracing::warn!(
-                    ?error,
-                    "the cost of the stored password hashes is not known yet: each is learned when it is first used"
-                );
-                false
-            }
+        let mut next = Some(Id::new(Uuid::nil()));
+        while let Some(after) = next {
+            let read = self.read(move |tx| users::hash_parameters(tx, after, LEARN_ROWS));
+            let (parameters, further) = match read.await {
+                Ok(learned) => learned,
+                Err(error) => {
+                    tracing::warn!(
+                        ?error,
+                        "the cost of the stored password hashes is not known yet: each is learned when it is first used"
+                    );
+                    return false;
+                }
+            };
+            self.hasher.learn(parameters.iter().map(String::as_str));
+            next = further;
         }
+        true
     }
 
     /// Wakes the courier, since there may be something to send.

@@ -8,7 +8,7 @@ use diesel::connection::{Connection, InstrumentationEvent};
 use uuid::Uuid;
 
 use super::conn::{Conn, Use};
-use super::{Engine, Options, Store, Tx, challenges, conn, factors, sessions};
+use super::{Engine, Options, Store, Tx, challenges, conn, factors, sessions, users};
 use crate::model::audit::AuditEvent;
 use crate::model::challenge::Challenge;
 use crate::model::factor::{Factor, FactorAttempts};
@@ -255,4 +255,32 @@ fn a_busy_log_begins_anew() {
     let log = std::fs::metadata(format!("{path}-wal")).expect("a log");
     assert!(log.len() < 256 << 20, "{} bytes", log.len());
     std::fs::remove_dir_all(&folder).expect("removed");
+}
+
+/// All users are read, a few at a time, and each kind of hash is found.
+#[test]
+fn the_parameters_of_all_hashes_are_found_a_few_at_a_time() {
+    let mut conn = conn::open(&Engine::Sqlite(":memory:".to_owned()), Use::Write).expect("opened");
+    conn::migrate(&mut conn).expect("a schema");
+    let mut tx = Tx { conn };
+    for (number, cost) in [(1, 1), (2, 1), (3, 2), (4, 1), (5, 3)] {
+        let row = format!(
+            "INSERT INTO users (id, number, email, role, password_hash, created_at) VALUES \
+             (x'{number:032x}', {number}, 'a{number}', 'user', '$argon2id$v=19$m=8,t={cost},p=1$c2FsdA$aGFzaA', 0)"
+        );
+        tx.conn.batch_execute(&row).expect("a user");
+    }
+    let mut found = Vec::new();
+    let mut next = Some(Id::new(Uuid::nil()));
+    while let Some(after) = next {
+        let (parameters, further) = users::hash_parameters(&mut tx, after, 2).expect("read");
+        let mut parameters: Vec<String> = parameters.into_iter().collect();
+        parameters.sort();
+        found.push(parameters.join(" "));
+        next = further;
+    }
+    assert_eq!(
+        found,
+        ["m=8,t=1,p=1", "m=8,t=1,p=1 m=8,t=2,p=1", "m=8,t=3,p=1"]
+    );
 }

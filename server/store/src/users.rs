@@ -1,5 +1,7 @@
 //! Queries for users, their addresses and their numbers.
 
+use std::collections::HashSet;
+
 use diesel::prelude::*;
 
 use super::Tx;
@@ -223,27 +225,25 @@ pub fn set_password(tx: &mut Tx, id: UserId, hash: &PasswordHash) -> Result<()> 
     Ok(())
 }
 
-/// Returns the parameters of all stored hashes, each once, as written in PHC strings.
-pub fn hash_parameters(tx: &mut Tx) -> Result<Vec<String>> {
-    // The part after `$argon2id$v=19$`. The two databases have different functions for "up to the
-    // next $".
-    let found = match &mut tx.conn {
-        Conn::Sqlite(conn) => diesel::sql_query(
-            "SELECT DISTINCT substr(substr(password_hash, 16), 1, instr(substr(password_hash, 16), '$') - 1) AS parameters FROM users",
-        )
-        .load::<Parameters>(conn)?,
-        Conn::Postgres(conn) => diesel::sql_query(
-            "SELECT DISTINCT split_part(password_hash, '$', 4) AS parameters FROM users",
-        )
-        .load::<Parameters>(conn)?,
-    };
-    Ok(found.into_iter().map(|one| one.parameters).collect())
-}
-
-#[derive(QueryableByName)]
-struct Parameters {
-    #[diesel(sql_type = diesel::sql_types::Text)]
-    parameters: String,
+/// Returns the parameters of the hashes of some users, each once, as written in PHC strings: of those that follow
+/// the given user in order, `most` at most. Also returns the last of them, if there may be more.
+pub fn hash_parameters(
+    tx: &mut Tx,
+    after: UserId,
+    most: usize,
+) -> Result<(HashSet<String>, Option<UserId>)> {
+    let limit = i64::try_from(most).unwrap_or(i64::MAX);
+    let rows: Vec<(UserId, String)> = on!(tx, |conn| users::table
+        .filter(users::id.gt(after))
+        .order(users::id)
+        .limit(limit)
+        .select((users::id, users::password_hash))
+        .load(conn))?;
+    let last = rows.last().map(|(id, _)| *id);
+    let further = last.filter(|_| rows.len() == most);
+    // `$argon2id$v=19$m=…,t=…,p=…$salt$hash`
+    let parameters = rows.iter().filter_map(|(_, hash)| hash.split('$').nth(3));
+    Ok((parameters.map(str::to_owned).collect(), further))
 }
 
 /// Sets the description of the user.
