@@ -181,8 +181,10 @@ async fn learn_costs(app: App, stopped: watch::Receiver<bool>) {
     let learning = async {
         let mut known = app.ctx().learn_costs().await;
         while !known {
-            sleep(LEARN_AGAIN).await;
             known = app.ctx().learn_costs_now().await;
+            if !known {
+                sleep(LEARN_AGAIN).await;
+            }
         }
     };
     tokio::select! {

@@ -16,7 +16,7 @@ use crate::clock::Clock;
 use crate::config::Settings;
 use crate::health::Health;
 use crate::model::ids::Id;
-use crate::model::{Fault, Result, Time};
+use crate::model::{Error, Fault, Result, Time};
 use crate::store::{Store, Tx, users};
 use crate::vault::{Hasher, PublicKey, Vault};
 
@@ -34,8 +34,11 @@ const BACK_SECONDS: u32 = 2;
 /// How many users are read at a time to learn what their password hashes cost. It takes some milliseconds.
 const LEARN_ROWS: usize = 5000;
 
-/// How long the first passwords wait for that. It is enough for some hundred thousand users.
-const LEARN_AT_MOST: Duration = Duration::from_secs(2);
+/// How long the first passwords wait for that. It is enough for about a million users.
+const LEARN_AT_MOST: Duration = Duration::from_secs(7);
+
+/// How long the next few users wait if the database has too much to do.
+const LEARN_PAUSE: Duration = Duration::from_secs(1);
 
 /// What flows work with.
 pub struct Ctx {
@@ -128,6 +131,10 @@ impl Ctx {
             let read = self.read(move |tx| users::hash_parameters(tx, after, LEARN_ROWS));
             let (parameters, further) = match read.await {
                 Ok(learned) => learned,
+                Err(Error::Refused(_)) => {
+                    tokio::time::sleep(LEARN_PAUSE).await;
+                    continue;
+                }
                 Err(error) => {
                     tracing::warn!(
                         ?error,

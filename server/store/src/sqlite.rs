@@ -23,15 +23,17 @@ const LOG_PAGES: i32 = 1 << 14;
 const TOO_MANY_PAGES: i32 = 16 * LOG_PAGES;
 /// How often at most the checkpointer brings the file to the disk, before the log begins anew.
 const CATCH_UP: usize = 8;
-/// If the last time took no longer, little is left to do while the writer stands still.
+/// If the last time took no longer, little is left to do while the writer stands still for long.
 const QUICK: Duration = Duration::from_millis(15);
+/// So few pages, 2 MiB, are moved while the writer stands still for a short time.
+const FEW_PAGES: i32 = 512;
 /// How long the writer stands still so that the checkpointer can come to the end of the log.
 const SHORT_STAND: Duration = Duration::from_millis(4);
 /// How long it stands still at most so that the log can begin anew.
 const LONG_STAND: Duration = Duration::from_millis(40);
 /// How long readers may need to end what they began before the end of the log was reached.
 const LAST_READS: Duration = Duration::from_millis(2);
-/// How long the checkpointer waits for the writer to stand still. A writer without work does not answer.
+/// How long the checkpointer waits for the writer to stand still.
 const HALT: Duration = Duration::from_millis(50);
 
 /// Starts the threads of one database file.
@@ -43,7 +45,8 @@ pub(super) fn start(
     readers: usize,
 ) -> anyhow::Result<()> {
     let (wrote, dirty) = flume::bounded(1);
-    let (halt, halts) = flume::bounded(1);
+    // Without a place to wait in: a request that the writer does not take in time is taken back.
+    let (halt, halts) = flume::bounded(0);
     spawn("sqlite-writer", move || {
         write_loop(writer, &writes, &wrote, &halts);
     })?;
@@ -66,9 +69,7 @@ pub(super) fn start(
 
 /// Asks the writer to stand still.
 struct Halt {
-    /// The writer says here that it does.
-    standing: flume::Sender<()>,
-    /// It goes on when this channel is closed,
+    /// The writer goes on when this channel is closed,
     go_on: flume::Receiver<()>,
     /// or after this time.
     at_most: Duration,
@@ -100,11 +101,8 @@ fn write_loop(
         }
         // If the channel is full, the checkpointer knows already.
         let _ = wrote.try_send(());
-        // If the other end is gone, the checkpointer has given up waiting.
-        if let Ok(halt) = halts.try_recv()
-            && halt.standing.send(()).is_ok()
-        {
-            let _ = halt.go_on.recv_timeout(halt.at_most);
+        if let Ok(Halt { go_on, at_most }) = halts.try_recv() {
+            let _ = go_on.recv_timeout(at_most);
         }
     }
 }
@@ -239,11 +237,11 @@ fn checkpoint_loop(mut tx: Tx, dirty: &flume::Receiver<()>, halts: &flume::Sende
 /// A log of this size is not cut, which takes long. It is written over.
 fn begin_anew(tx: &mut Tx, halts: &flume::Sender<Halt>) {
     for _ in 0..CATCH_UP {
-        checkpoint(tx, "PASSIVE");
+        let before = checkpoint(tx, "PASSIVE").checkpointed;
         let _stands = stand_still(halts, SHORT_STAND);
         let begun = Instant::now();
-        checkpoint(tx, "PASSIVE");
-        if begun.elapsed() < QUICK {
+        let moved = checkpoint(tx, "PASSIVE").checkpointed - before;
+        if begun.elapsed() < QUICK && moved < FEW_PAGES {
             break;
         }
     }
@@ -252,20 +250,11 @@ fn begin_anew(tx: &mut Tx, halts: &flume::Sender<Halt>) {
     thread::sleep(LAST_READS);
 }
 
-/// Waits until the writer stands still, or has no work. It stands until what is returned is dropped, or for
-/// `at_most`.
+/// Waits until the writer stands still. It stands until what is returned is dropped, or for `at_most`. A writer
+/// without work does not notice, and one whose disk is slow may not notice in time.
 fn stand_still(halts: &flume::Sender<Halt>, at_most: Duration) -> flume::Sender<()> {
-    let (standing, stands) = flume::bounded(1);
     let (goes_on, go_on) = flume::bounded(1);
-    let halt = Halt {
-        standing,
-        go_on,
-        at_most,
-    };
-    // A channel that is full has an earlier request, which the writer has not seen: it has no work.
-    if halts.try_send(halt).is_ok() {
-        let _ = stands.recv_timeout(HALT);
-    }
+    let _ = halts.send_timeout(Halt { go_on, at_most }, HALT);
     goes_on
 }
 
@@ -291,4 +280,7 @@ struct Checkpoint {
     /// How many pages the log has.
     #[diesel(sql_type = Integer)]
     log: i32,
+    /// How many of them are in the file.
+    #[diesel(sql_type = Integer)]
+    checkpointed: i32,
 }
