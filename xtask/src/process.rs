@@ -9,9 +9,18 @@ use anyhow::{Context, Result, bail};
 use crate::workspace;
 
 /// Returns the cargo that runs us, in the workspace's root.
+///
+/// It gets an environment as from a shell: `cargo run` tells us our own package, and the build script of `ring` would take
+/// that for a change, so that half of the workspace were compiled again.
 pub fn cargo() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(workspace::root());
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+            command.env_remove(&name);
+        }
+    }
     command
 }
 

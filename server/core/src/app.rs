@@ -177,13 +177,16 @@ impl App {
 
     /// Calls a flow. A panic in it becomes a fault of this call only.
     ///
+    /// The flow's future is boxed here: actix moves a handler's future six times, and a flow's takes kilobytes.
+    ///
     /// # Errors
     /// Returns the flow's refusals and faults.
     pub async fn call<T, F>(&self, flow: F) -> Result<T>
     where
         F: AsyncFnOnce(&Ctx) -> Result<T>,
     {
-        match AssertUnwindSafe(flow(&self.0)).catch_unwind().await {
+        let boxed = flow(&self.0).boxed_local();
+        match AssertUnwindSafe(boxed).catch_unwind().await {
             Ok(result) => result,
             Err(_) => Err(Fault::bug(anyhow::anyhow!("a flow panicked")).into()),
         }
