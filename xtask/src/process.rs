@@ -10,8 +10,8 @@ use crate::workspace;
 
 /// Returns the cargo that runs us, in the workspace's root.
 ///
-/// It gets an environment as from a shell: `cargo run` tells us our own package, and the build script of `ring` would take
-/// that for a change, so that half of the workspace were compiled again.
+/// It does not hear of our own package, of which `cargo run` tells us: the build script of `ring` would take that for a
+/// change, and half of the workspace would be compiled again.
 pub fn cargo() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(workspace::root());

@@ -4,7 +4,7 @@
 //! This needs no quiet machine: a call takes the same instructions however busy the processor is.
 //! `xtask/bench/instructions.json` has figures for two builds. Those of the release build are the
 //! ones that count. Those of the development build are compared in CI: it has that build for its
-//! tests, whereas the server in a profile that optimises would take ten minutes more. The
+//! tests, whereas the server in a profile that optimises would take eight minutes more. The
 //! development build takes several times as many instructions, but additional work in a call shows
 //! there as well.
 
