@@ -8,7 +8,8 @@
 //!
 //! Memory is bounded for all connections of a worker together, since the framework reads up to 128
 //! KiB of a head from each. Beyond the limit of [`Lines`], the connection with the most unanswered
-//! bytes is closed.
+//! bytes is closed. Its memory is free only once its task has had its turn, so nothing more is read
+//! in between if many bytes wait for that.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -126,6 +127,11 @@ impl Line {
     fn give_up(&self) {
         self.given_up.set(true);
         self.hold(0);
+        // The head is dropped. The rest of the answer before it is not sent, since the client could
+        // take its time to read it.
+        if self.phase() == Phase::Head {
+            self.phase.set(Phase::Idle);
+        }
         if let Some(task) = self.task.take() {
             task.wake();
         }
@@ -145,6 +151,8 @@ pub struct Lines {
     /// The most bytes of unanswered requests, for all connections together.
     most_bytes: usize,
     unanswered: Rc<Cell<usize>>,
+    /// All bytes that connections held when they were given up, since the start.
+    given_up: Cell<u64>,
     patience: Patience,
     next: Cell<u64>,
     open: RefCell<BTreeMap<u64, Rc<Line>>>,
@@ -157,6 +165,7 @@ impl Lines {
             most,
             most_bytes,
             unanswered: Rc::default(),
+            given_up: Cell::new(0),
             patience,
             next: Cell::new(0),
             open: RefCell::new(BTreeMap::new()),
@@ -179,6 +188,7 @@ impl Lines {
             line,
             number,
             lines: Rc::clone(self),
+            seen: self.given_up.get(),
             waiting: None,
             stalled: None,
         }
@@ -193,8 +203,14 @@ impl Lines {
         let may_go = staying.filter(|line| line.phase() != Phase::Busy);
         let oldest = may_go.min_by_key(|line| (line.phase() == Phase::Body, line.since.get()));
         if let Some(line) = oldest {
-            line.give_up();
+            self.give_up(line);
         }
+    }
+
+    fn give_up(&self, line: &Line) {
+        let bytes = line.unanswered.get() as u64;
+        self.given_up.set(self.given_up.get() + bytes);
+        line.give_up();
     }
 }
 
@@ -208,7 +224,7 @@ impl Lines {
             let may_go = open.values().filter(|line| line.phase() != Phase::Busy);
             let largest = may_go.max_by_key(|line| line.unanswered.get());
             match largest.filter(|line| line.unanswered.get() > 0) {
-                Some(line) => line.give_up(),
+                Some(line) => self.give_up(line),
                 None => return,
             }
         }
@@ -221,6 +237,8 @@ pub struct Stream {
     line: Rc<Line>,
     number: u64,
     lines: Rc<Lines>,
+    /// What [`Lines::given_up`] was when this connection last let others go first.
+    seen: u64,
     /// The deadline for the next bytes.
     waiting: Option<(Instant, Pin<Box<Sleep>>)>,
     /// The deadline for the client to read part of its answer.
@@ -231,6 +249,20 @@ impl Stream {
     /// Returns the connection's state.
     pub fn line(&self) -> &Rc<Line> {
         &self.line
+    }
+
+    /// Tells whether many bytes were given up since this connection last let others go first.
+    ///
+    /// Tasks have their turns in the order in which they were woken. A task that is woken again now
+    /// has its next turn after all those that were given up, and these have ended by then. So they
+    /// never hold more than half of what is allowed, and nobody waits unless others were given up.
+    fn lets_others_end(&mut self) -> bool {
+        let given_up = self.lines.given_up.get();
+        let many = given_up - self.seen > self.lines.most_bytes as u64 / 2;
+        if many {
+            self.seen = given_up;
+        }
+        many
     }
 
     /// Tells whether the connection has kept us waiting for too long. If not yet, wakes this task
@@ -297,6 +329,10 @@ impl AsyncRead for Stream {
         let this = self.get_mut();
         if this.line.given_up.get() {
             return Poll::Ready(Ok(()));
+        }
+        if this.lets_others_end() {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
         }
         let before = buffer.filled().len();
         if let Poll::Ready(read) = Pin::new(&mut this.io).poll_read(cx, buffer) {

@@ -24,8 +24,8 @@ pub struct Door {
 }
 
 /// The most bytes of unanswered requests, for all connections together. It is 64 KiB for each of 500
-/// slow clients. The buffers around these bytes, and those of connections that are just being closed, need a
-/// multiple of it.
+/// slow clients. Connections that are just being closed hold half of it once more, and the buffers around all
+/// these bytes need a multiple.
 pub const UNANSWERED_BYTES: usize = 32 * 1024 * 1024;
 
 impl Door {
