@@ -28,7 +28,6 @@ use crate::http::connection::{Patience, Stream};
 use crate::http::contract::{Contract, Source};
 use crate::http::docs::{self, Look, Page, Plugin};
 use crate::http::files::{self, File};
-use crate::http::operations::mount;
 use crate::http::pages;
 use crate::http::trace::{Edge, trace};
 use crate::sandbox::Sandbox;
@@ -278,7 +277,7 @@ fn server(
             }));
         let web = documents
             .iter()
-            .fold(web, |web, document| web.configure(mount(document.routes)));
+            .fold(web, |web, document| web.configure(document.routes));
         let web = web.configure(|config| files::routes(config, &served));
         match settings.swagger_ui {
             true => web.configure(docs::routes),

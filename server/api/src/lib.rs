@@ -6,12 +6,15 @@ pub mod identity;
 pub mod netevia;
 pub mod veeam;
 
+#[cfg(not(feature = "documents"))]
+extern crate countersign_annotations as utoipa;
+
+use actix_web::web::ServiceConfig;
 use countersign_core::{app, flow, outcome};
 use countersign_http as http;
 use countersign_model as model;
 use http::contract::Envelope;
 use http::docs::Text;
-use http::operations::Listing;
 
 /// The text of a document: its YAML file, and the JSON that the build script writes from it.
 macro_rules! text {
@@ -45,9 +48,10 @@ pub struct Document {
     /// Its lenient twin, made by `cargo xtask openapi`.
     pub lenient: Text,
     /// Makes the document from the code, OpenAPI 3.1, for `cargo xtask drift`.
+    #[cfg(feature = "documents")]
     pub code: fn() -> utoipa::openapi::OpenApi,
     /// Mounts its operations.
-    pub routes: Listing,
+    pub routes: fn(&mut ServiceConfig),
     /// Words the errors that no handler produced.
     pub envelope: Envelope,
 }

@@ -6,6 +6,7 @@ pub mod connection;
 pub mod contract;
 mod cors;
 pub mod docs;
+#[cfg(feature = "documents")]
 pub mod either;
 pub mod files;
 pub mod health;
@@ -19,6 +20,9 @@ pub mod problem;
 pub mod status;
 pub mod trace;
 pub mod versions;
+
+#[cfg(not(feature = "documents"))]
+extern crate countersign_annotations as utoipa;
 
 use countersign_base::config;
 use countersign_core::{app, flow};

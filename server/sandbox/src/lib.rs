@@ -39,6 +39,9 @@ mod people;
 #[cfg(test)]
 mod tests;
 
+#[cfg(not(feature = "documents"))]
+extern crate countersign_annotations as utoipa;
+
 use countersign_base::{chance, clock, config};
 use countersign_core::{app, factor};
 use countersign_courier as courier;

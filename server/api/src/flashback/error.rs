@@ -2,10 +2,9 @@
 
 use serde::Serialize;
 use utoipa::ToSchema;
-use utoipa::openapi::schema::{Object, ObjectBuilder, Schema, Type};
 use uuid::Uuid;
 
-use crate::http::problem::{self, ErrorParts, FlawList, Problem, Wording};
+use crate::http::problem::{self, ErrorParts, FlawList, Wording};
 use crate::model::Refusal;
 
 /// The error type of every handler and extractor of this API.
@@ -15,7 +14,7 @@ pub type Error = problem::Error<Flashback>;
 pub enum Flashback {}
 
 /// This API's code for a failed sign-in: one word for all reasons (ASVS 6.3.8).
-const INVALID_PASSWORD: &str = "INVALID_PASSWORD";
+pub(super) const INVALID_PASSWORD: &str = "INVALID_PASSWORD";
 
 impl Wording for Flashback {
     type Common = ErrorResponse;
@@ -34,21 +33,6 @@ impl Wording for Flashback {
                 _without => None,
             },
         }
-    }
-
-    fn amend(problem: Problem, schema: &mut Object) {
-        if problem != Problem::InvalidCredentials {
-            return;
-        }
-        let word = ObjectBuilder::new()
-            .schema_type(Type::String)
-            .enum_values(Some([INVALID_PASSWORD]))
-            .build();
-        let name = "error_code".to_owned();
-        schema
-            .properties
-            .insert(name.clone(), Schema::Object(word).into());
-        schema.required.push(name);
     }
 }
 

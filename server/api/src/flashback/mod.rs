@@ -2,6 +2,8 @@
 //! sessions.
 
 mod account;
+#[cfg(feature = "documents")]
+mod code;
 mod dto;
 mod error;
 mod magic_link;
@@ -12,10 +14,8 @@ mod sessions;
 mod setup;
 
 use actix_web::web::{Data, Json};
-use utoipa::openapi::OpenApi;
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 
-use crate::http::operations::{Operations, described};
+use crate::http::operations::Operations;
 use crate::http::{caller, input, problem};
 use crate::{Document, text};
 use error::{Error, Flashback};
@@ -26,7 +26,8 @@ pub const DOCUMENT: Document = Document {
     label: "Flashback",
     strict: text!("flashback"),
     lenient: text!("lenient/flashback"),
-    code,
+    #[cfg(feature = "documents")]
+    code: code::code,
     routes,
     envelope: problem::envelope::<Flashback>,
 };
@@ -41,7 +42,7 @@ type Pending = caller::Pending<Error>;
 type CallerOrPending = caller::CallerOrPending<Error>;
 type Answer<T> = Result<Json<T>, Error>;
 
-fn routes(config: &mut Operations<'_, '_>) {
+fn routes(config: &mut impl Operations) {
     config
         .service(methods::get_mfa_status)
         .service(methods::get_mfa_methods)
@@ -69,19 +70,4 @@ fn routes(config: &mut Operations<'_, '_>) {
         .service(account::request_password_reset)
         .service(account::reset_password)
         .service(account::get_profile);
-}
-
-/// Builds the document from the mounted handlers, in an application of its own.
-fn code() -> OpenApi {
-    let mut document = described(routes);
-    problem::describe::<Flashback>(&mut document);
-    let components = document.components.get_or_insert_default();
-    for (name, format) in [("bearerAuth", "JWT"), ("pendingAuth", "Reference")] {
-        let scheme = HttpBuilder::new()
-            .scheme(HttpAuthScheme::Bearer)
-            .bearer_format(format)
-            .build();
-        components.add_security_scheme(name, SecurityScheme::Http(scheme));
-    }
-    document
 }

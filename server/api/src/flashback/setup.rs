@@ -7,9 +7,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use validator::Validate;
 
-use super::dto::{
-    MessageResponse, Method, MfaType, RegistrationCredential, base64, base64url, of_setup,
-};
+use super::dto::{MessageResponse, Method, RegistrationCredential, base64, base64url, of_setup};
 use super::error::{Error, refuses};
 use super::sessions::fault;
 use super::{Answer, App, Body, Caller};
@@ -64,7 +62,7 @@ pub async fn verify_mfa_setup(
 #[derive(Deserialize, Validate, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SetupMfaRequest {
-    #[schema(value_type = MfaType)]
+    #[schema(value_type = super::dto::MfaType)]
     mfa_type: Method,
     #[serde(default, deserialize_with = "present")]
     #[validate(length(max = 254))]
@@ -267,7 +265,7 @@ fn unforeseen(what: &'static str) -> Error {
 #[derive(Deserialize, Validate, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct VerifyMfaSetupRequest {
-    #[schema(value_type = MfaType)]
+    #[schema(value_type = super::dto::MfaType)]
     mfa_type: Method,
     #[serde(default, deserialize_with = "present")]
     #[validate(length(min = 1, max = 200))]

@@ -3,6 +3,8 @@
 
 mod account;
 mod api_keys;
+#[cfg(feature = "documents")]
+mod code;
 mod credentials;
 mod dto;
 mod email_change;
@@ -23,11 +25,8 @@ mod step_up;
 mod users;
 
 use actix_web::web::{Data, Json};
-use utoipa::openapi::OpenApi;
-use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 
-use crate::http::either::require_one_of;
-use crate::http::operations::{Operations, described};
+use crate::http::operations::Operations;
 use crate::http::{caller, input, problem};
 use crate::{Document, text};
 use error::{Error, Identity};
@@ -38,7 +37,8 @@ pub const DOCUMENT: Document = Document {
     label: "Countersign (identity)",
     strict: text!("identity"),
     lenient: text!("lenient/identity"),
-    code,
+    #[cfg(feature = "documents")]
+    code: code::code,
     routes,
     envelope: problem::envelope::<Identity>,
 };
@@ -52,7 +52,7 @@ type MaybeCaller = caller::MaybeCaller<Error>;
 type Answer<T> = Result<Json<T>, Error>;
 
 /// Lists the operations. The router tries them in this order, so those of every sign-in come first.
-fn routes(config: &mut Operations<'_, '_>) {
+fn routes(config: &mut impl Operations) {
     config
         .service(account::get_current_user)
         .service(sessions::validate_token)
@@ -104,22 +104,4 @@ fn routes(config: &mut Operations<'_, '_>) {
         .service(operations::get_json_web_key_set)
         .service(operations::get_health)
         .service(operations::get_readiness);
-}
-
-/// Builds the document from the mounted handlers. They are collected in an application of its own,
-/// so that schemas of other APIs with the same names stay apart.
-fn code() -> OpenApi {
-    let mut document = described(routes);
-    problem::describe::<Identity>(&mut document);
-    let ways: [&[&str]; 2] = [&["token"], &["email", "code"]];
-    require_one_of(&mut document, "ResetPasswordRequest", &ways);
-    let components = document.components.get_or_insert_default();
-    let bearer = HttpBuilder::new()
-        .scheme(HttpAuthScheme::Bearer)
-        .bearer_format("JWT")
-        .build();
-    components.add_security_scheme("bearerAuth", SecurityScheme::Http(bearer));
-    let key = ApiKey::Header(ApiKeyValue::new(credentials::X_API_KEY));
-    components.add_security_scheme("apiKeyAuth", SecurityScheme::ApiKey(key));
-    document
 }

@@ -3,17 +3,16 @@
 
 mod administration;
 mod auth;
+#[cfg(feature = "documents")]
+mod code;
 mod codes;
 mod dto;
 mod error;
 mod settings;
 
 use actix_web::web::{Data, Json};
-use utoipa::openapi::OpenApi;
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 
-use crate::http::either::require_either;
-use crate::http::operations::{Operations, described};
+use crate::http::operations::Operations;
 use crate::http::{caller, input, problem};
 use crate::{Document, text};
 use error::{Error, Netevia};
@@ -24,7 +23,8 @@ pub const DOCUMENT: Document = Document {
     label: "Netevia",
     strict: text!("netevia"),
     lenient: text!("lenient/netevia"),
-    code,
+    #[cfg(feature = "documents")]
+    code: code::code,
     routes,
     envelope: problem::envelope::<Netevia>,
 };
@@ -37,7 +37,7 @@ type Caller = caller::Caller<Error>;
 type MaybeCaller = caller::MaybeCaller<Error>;
 type Answer<T> = Result<Json<T>, Error>;
 
-fn routes(config: &mut Operations<'_, '_>) {
+fn routes(config: &mut impl Operations) {
     config
         .service(settings::enable_mfa_sign_in)
         .service(settings::disable_mfa_sign_in)
@@ -47,23 +47,4 @@ fn routes(config: &mut Operations<'_, '_>) {
         .service(codes::check_verification_code)
         .service(administration::disable_mfa_of_profile)
         .service(administration::disable_mfa_of_authorized_user);
-}
-
-/// Builds the document from the mounted handlers, in an application of its own.
-fn code() -> OpenApi {
-    let mut document = described(routes);
-    problem::describe::<Netevia>(&mut document);
-    require_either(
-        &mut document,
-        "AuthRequest",
-        &["login", "email", "userName"],
-    );
-    require_either(&mut document, "CompleteAuthRequest", &["code", "token"]);
-    let bearer = HttpBuilder::new()
-        .scheme(HttpAuthScheme::Bearer)
-        .bearer_format("JWT")
-        .build();
-    let components = document.components.get_or_insert_default();
-    components.add_security_scheme("bearerAuth", SecurityScheme::Http(bearer));
-    document
 }

@@ -1,6 +1,8 @@
 //! The API that mirrors Veeam Backup for Azure's REST API: `/api/oauth2/token`, `/api/v1/users*`, `/api/v8.1/users*`,
 //! and `/system/about` beside both.
 
+#[cfg(feature = "documents")]
+mod code;
 mod dto;
 mod error;
 mod mfa;
@@ -12,10 +14,8 @@ mod v8_1;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, Responder};
 use serde::Serialize;
-use utoipa::openapi::OpenApi;
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 
-use crate::http::operations::{Operations, described};
+use crate::http::operations::Operations;
 use crate::http::{caller, input, problem};
 use crate::{Document, text};
 use error::{Error, Veeam};
@@ -26,7 +26,8 @@ pub const DOCUMENT: Document = Document {
     label: "Veeam",
     strict: text!("veeam"),
     lenient: text!("lenient/veeam"),
-    code,
+    #[cfg(feature = "documents")]
+    code: code::code,
     routes,
     envelope: problem::envelope::<Veeam>,
 };
@@ -52,7 +53,7 @@ impl<T: Serialize> Responder for Utf8Json<T> {
     }
 }
 
-fn routes(config: &mut Operations<'_, '_>) {
+fn routes(config: &mut impl Operations) {
     config
         .service(token::request_token)
         .service(token::logout)
@@ -67,18 +68,4 @@ fn routes(config: &mut Operations<'_, '_>) {
         .service(system::get_about)
         .service(system::get_about_v81);
     v8_1::routes(config);
-}
-
-/// Builds the document from the mounted handlers. They are collected in an application of its own,
-/// so that schemas of other APIs with the same names stay apart.
-fn code() -> OpenApi {
-    let mut document = described(routes);
-    problem::describe::<Veeam>(&mut document);
-    let components = document.components.get_or_insert_default();
-    let bearer = HttpBuilder::new()
-        .scheme(HttpAuthScheme::Bearer)
-        .bearer_format("JWT")
-        .build();
-    components.add_security_scheme("bearerAuth", SecurityScheme::Http(bearer));
-    document
 }

@@ -17,7 +17,7 @@ use crate::http::limits::Client;
 use crate::http::operations::Operations;
 
 /// Mounts the operations.
-pub fn routes(config: &mut Operations<'_, '_>) {
+pub fn routes(config: &mut impl Operations) {
     config
         .service(list_users)
         .service(add_user)

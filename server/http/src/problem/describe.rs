@@ -3,14 +3,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use utoipa::PartialSchema;
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::schema::{
     Discriminator, KnownFormat, Object, ObjectBuilder, OneOf, OneOfBuilder, SchemaFormat, Type,
 };
 use utoipa::openapi::{Content, OpenApi, Ref, RefOr, Response, ResponseBuilder, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
-use super::{Problem, Wording};
+use super::flaws::FieldFlaw;
+use super::{FlawList, FlawMap, Problem, Wording};
 use crate::model::refusal::extra::Shape;
 
 /// Errors that all operations of a kind can answer, for `refuses!`.
@@ -81,26 +82,22 @@ const SHARED: &[(&str, &[Problem])] = &[
     ),
 ];
 
-/// Declares which errors an operation can answer, in the wording of its API: a ground, and the
-/// operation's own errors.
-///
-/// The type is listed in the `responses(…)` of the operation's `#[utoipa::path]`.
-#[macro_export]
-macro_rules! refuses {
-    ($wording:ty; $name:ident: $ground:ident, $($problem:ident),* $(,)?) => {
-        #[doc = concat!("The errors of ", stringify!($name), ".")]
-        pub enum $name {}
+/// What the document says of the errors of an API.
+pub trait Described: Wording<Common: ToSchema, Flaws: PartialSchema> {
+    /// Changes the schema of an error that has more fields than its extras.
+    fn amend(_problem: Problem, _schema: &mut Object) {}
+}
 
-        impl utoipa::IntoResponses for $name {
-            fn responses() -> std::collections::BTreeMap<
-                String,
-                utoipa::openapi::RefOr<utoipa::openapi::Response>,
-            > {
-                use $crate::problem::{self, grounds};
-                problem::answers::<$wording>(&[grounds::$ground, &[$(problem::Problem::$problem),*]])
-            }
-        }
-    };
+impl PartialSchema for FlawList {
+    fn schema() -> RefOr<Schema> {
+        Vec::<FieldFlaw>::schema()
+    }
+}
+
+impl PartialSchema for FlawMap {
+    fn schema() -> RefOr<Schema> {
+        BTreeMap::<String, Vec<String>>::schema()
+    }
 }
 
 /// Returns the error answers of an operation, one for each status. Each has one schema, or a
@@ -135,7 +132,7 @@ fn one_of(problems: &[Problem]) -> RefOr<Schema> {
 
 /// Registers the schemas of the errors that operations name. Adds the headers that the outer
 /// middleware and `Rejection::answer` set on every answer of a status.
-pub fn describe<W: Wording>(document: &mut OpenApi) {
+pub fn describe<W: Described>(document: &mut OpenApi) {
     let mut named: BTreeSet<String> = NOWHERE
         .iter()
         .map(|problem| problem.schema_name())
@@ -237,7 +234,7 @@ fn names(answer: &Response, into: &mut BTreeSet<String>) {
 }
 
 /// Builds the schema of an error: the common fields with its code, and its extras.
-fn schema<W: Wording>(problem: Problem) -> RefOr<Schema> {
+fn schema<W: Described>(problem: Problem) -> RefOr<Schema> {
     let mut schema = object(W::Common::schema());
     let code = ObjectBuilder::new()
         .schema_type(Type::String)

@@ -4,8 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use utoipa::openapi::{RefOr, Schema};
-use utoipa::{PartialSchema, ToSchema};
+use utoipa::ToSchema;
 
 use crate::model::refusal::FieldError;
 
@@ -30,12 +29,6 @@ impl From<Vec<FieldError>> for FlawList {
     }
 }
 
-impl PartialSchema for FlawList {
-    fn schema() -> RefOr<Schema> {
-        Vec::<FieldFlaw>::schema()
-    }
-}
-
 /// Prints `{"email": ["…"]}`.
 #[derive(Serialize)]
 pub struct FlawMap(BTreeMap<String, Vec<Cow<'static, str>>>);
@@ -47,11 +40,5 @@ impl From<Vec<FieldError>> for FlawMap {
             flaws.entry(error.field).or_default().push(error.message);
         }
         Self(flaws)
-    }
-}
-
-impl PartialSchema for FlawMap {
-    fn schema() -> RefOr<Schema> {
-        BTreeMap::<String, Vec<String>>::schema()
     }
 }

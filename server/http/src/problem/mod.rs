@@ -48,14 +48,14 @@
 //! pub(super) use refuses;
 //! ```
 //!
-//! In its `mod.rs`, `DOCUMENT` has `envelope: problem::envelope::<Acme>`, and `code()` calls
-//! `problem::describe::<Acme>(&mut document)`. A handler's file says
+//! In its `mod.rs`, `DOCUMENT` has `envelope: problem::envelope::<Acme>`. In its `code.rs`, which is compiled with the
+//! feature `documents` only, `code()` calls `problem::describe::<Acme>(&mut document)`, for which `Acme` is `Described`. A handler's file says
 //! `refuses!(GetThing: WITH_BODY, Validation, TokenInvalid, TokenExpired);` and names `GetThing`
 //! among its `responses(…)`.
 //!
 //! If the vendor's page documents another status or media type, set `status` or `MEDIA` in
 //! `Wording`. If it documents a further field for one code, give `Common` that field as an `Option`
-//! that is skipped when absent and `#[schema(ignore)]`d, and let `Wording::amend` add it to that
+//! that is skipped when absent and `#[schema(ignore)]`d, and let `Described::amend` add it to that
 //! code's schema.
 //!
 //! For a new code, follow "A refusal" in `server/README.md`. A `Problem` here is a row of the table in
@@ -68,8 +68,6 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 use serde_json::{Map, Value};
-use utoipa::openapi::schema::Object;
-use utoipa::{PartialSchema, ToSchema};
 use uuid::Uuid;
 
 use crate::model::refusal::FieldError;
@@ -77,13 +75,38 @@ use crate::model::{self, Refusal};
 use crate::status::{self, Rejection};
 use crate::trace::request_id;
 
+#[cfg(feature = "documents")]
 mod describe;
 mod flaws;
 
 pub use crate::model::refusal::Kind as Problem;
 pub use crate::refuses;
-pub use describe::{answers, describe, grounds};
+#[cfg(feature = "documents")]
+pub use describe::{Described, answers, describe, grounds};
 pub use flaws::{FlawList, FlawMap};
+
+/// Declares which errors an operation can answer, in the wording of its API: a ground, and the
+/// operation's own errors.
+///
+/// The type is listed in the `responses(…)` of the operation's `#[utoipa::path]`.
+#[macro_export]
+macro_rules! refuses {
+    ($wording:ty; $name:ident: $ground:ident, $($problem:ident),* $(,)?) => {
+        #[doc = concat!("The errors of ", stringify!($name), ".")]
+        pub enum $name {}
+
+        #[cfg(feature = "documents")]
+        impl utoipa::IntoResponses for $name {
+            fn responses() -> std::collections::BTreeMap<
+                String,
+                utoipa::openapi::RefOr<utoipa::openapi::Response>,
+            > {
+                use $crate::problem::{self, grounds};
+                problem::answers::<$wording>(&[grounds::$ground, &[$(problem::Problem::$problem),*]])
+            }
+        }
+    };
+}
 
 /// How an API words its errors.
 pub trait Wording: 'static {
@@ -91,10 +114,10 @@ pub trait Wording: 'static {
     const MEDIA: &'static str = "application/json";
 
     /// The fields that every error has, including `code`.
-    type Common: Serialize + ToSchema;
+    type Common: Serialize;
 
     /// How the refused fields of a request are listed under `errors`.
-    type Flaws: Serialize + PartialSchema + From<Vec<FieldError>>;
+    type Flaws: Serialize + From<Vec<FieldError>>;
 
     /// Fills the fields that every error has.
     fn common(parts: &ErrorParts<'_>) -> Self::Common;
@@ -103,9 +126,6 @@ pub trait Wording: 'static {
     fn status(problem: Problem) -> StatusCode {
         status::of(problem.class())
     }
-
-    /// Changes the schema of an error that has more fields than its extras.
-    fn amend(_problem: Problem, _schema: &mut Object) {}
 }
 
 /// The parts of an error, for [`Wording::common`] to arrange.

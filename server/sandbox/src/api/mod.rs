@@ -2,6 +2,8 @@
 
 mod about;
 mod clock;
+#[cfg(feature = "documents")]
+mod code;
 mod codes;
 mod error;
 mod errors;
@@ -10,12 +12,11 @@ mod messages;
 mod passkeys;
 
 use actix_web::web::{Data, Json};
-use utoipa::openapi::OpenApi;
 
 use countersign_api::{self as apis, Document};
 
 use crate::http::contract::Envelope;
-use crate::http::operations::{Operations, described};
+use crate::http::operations::Operations;
 use crate::http::{input, problem};
 use error::{Error, Sandboxed};
 
@@ -28,7 +29,8 @@ pub const DOCUMENT: Document = Document {
     label: "Sandbox",
     strict: countersign_api::SANDBOX[0],
     lenient: countersign_api::SANDBOX[1],
-    code,
+    #[cfg(feature = "documents")]
+    code: code::code,
     routes,
     envelope: ENVELOPE,
 };
@@ -49,7 +51,7 @@ type Body<T> = input::Body<T, Error>;
 type Query<T> = input::Query<T, Error>;
 type Answer<T> = Result<Json<T>, Error>;
 
-fn routes(config: &mut Operations<'_, '_>) {
+fn routes(config: &mut impl Operations) {
     config
         .service(about::get_sandbox)
         .service(about::list_people)
@@ -66,11 +68,4 @@ fn routes(config: &mut Operations<'_, '_>) {
         .service(errors::list_forced_errors)
         .service(errors::forget_forced_errors)
         .service(about::reset_sandbox);
-}
-
-/// What the mounted handlers say of themselves.
-fn code() -> OpenApi {
-    let mut document = described(routes);
-    problem::describe::<Sandboxed>(&mut document);
-    document
 }

@@ -1,0 +1,31 @@
+//! The document that is made from the code of this API, for `cargo xtask drift`.
+
+use utoipa::openapi::OpenApi;
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+
+use super::credentials;
+use super::error::Identity;
+use super::routes;
+use crate::http::either::require_one_of;
+use crate::http::operations::described;
+use crate::http::problem::{Described, describe};
+
+impl Described for Identity {}
+
+/// Builds the document from the mounted handlers. They are collected in an application of its own,
+/// so that schemas of other APIs with the same names stay apart.
+pub(super) fn code() -> OpenApi {
+    let mut document = described(|config| routes(config));
+    describe::<Identity>(&mut document);
+    let ways: [&[&str]; 2] = [&["token"], &["email", "code"]];
+    require_one_of(&mut document, "ResetPasswordRequest", &ways);
+    let components = document.components.get_or_insert_default();
+    let bearer = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .bearer_format("JWT")
+        .build();
+    components.add_security_scheme("bearerAuth", SecurityScheme::Http(bearer));
+    let key = ApiKey::Header(ApiKeyValue::new(credentials::X_API_KEY));
+    components.add_security_scheme("apiKeyAuth", SecurityScheme::ApiKey(key));
+    document
+}

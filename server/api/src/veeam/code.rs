@@ -1,0 +1,25 @@
+//! The document that is made from the code of this API, for `cargo xtask drift`.
+
+use utoipa::openapi::OpenApi;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+
+use super::error::Veeam;
+use super::routes;
+use crate::http::operations::described;
+use crate::http::problem::{Described, describe};
+
+impl Described for Veeam {}
+
+/// Builds the document from the mounted handlers. They are collected in an application of its own,
+/// so that schemas of other APIs with the same names stay apart.
+pub(super) fn code() -> OpenApi {
+    let mut document = described(|config| routes(config));
+    describe::<Veeam>(&mut document);
+    let components = document.components.get_or_insert_default();
+    let bearer = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .bearer_format("JWT")
+        .build();
+    components.add_security_scheme("bearerAuth", SecurityScheme::Http(bearer));
+    document
+}
