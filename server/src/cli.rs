@@ -38,8 +38,12 @@ const ANSWER_MAX: u64 = 64 * 1024;
 
 /// Does what the arguments say. An error is printed as one line on standard error. The exit code is
 /// 2 for wrong arguments or settings, otherwise 1.
-pub async fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let arguments: Vec<OsString> = arguments.into_iter().collect();
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    execute(arguments.into_iter().collect())
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn execute(arguments: Vec<OsString>) -> ExitCode {
     let matches = match command().try_get_matches_from(&arguments) {
         Ok(matches) => matches,
         Err(error) => return misused(&error, &meant(&arguments)),

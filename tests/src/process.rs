@@ -11,7 +11,6 @@ use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 use std::sync::Arc;
 
 use tempfile::TempDir;
-use tokio::runtime::Builder;
 use tokio::task::spawn_blocking;
 
 use crate::call::{Call, Method};
@@ -31,14 +30,9 @@ pub struct Process {
 }
 
 /// Runs the command line if this process was started for that. Returns its exit code.
-///
-/// # Panics
-/// Panics if there is no runtime.
 pub fn as_countersign() -> Option<ExitCode> {
     std::env::var_os(AS_COUNTERSIGN)?;
-    let runtime = Builder::new_current_thread().enable_all().build();
-    let main = countersign::cli::main(std::env::args_os());
-    Some(runtime.expect("a runtime").block_on(main))
+    Some(countersign::cli::main(std::env::args_os()))
 }
 
 impl Process {

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use futures_util::future::LocalBoxFuture;
 use tokio::sync::{Notify, OnceCell};
 use uuid::Uuid;
 
@@ -90,22 +91,24 @@ impl Ctx {
     ///
     /// # Errors
     /// As [`Store::write`].
-    pub async fn write<T: Send + 'static>(
-        &self,
-        job: impl Fn(&mut Tx) -> Result<T> + Send + 'static,
-    ) -> Result<T> {
-        self.store.write(job).await
+    pub fn write<T, F>(&self, job: F) -> impl Future<Output = Result<T>> + use<'_, T, F>
+    where
+        T: Send + 'static,
+        F: Fn(&mut Tx) -> Result<T> + Send + 'static,
+    {
+        self.store.write(job)
     }
 
     /// Runs a job that only reads, as [`Store::read`] does.
     ///
     /// # Errors
     /// As [`Store::read`].
-    pub async fn read<T: Send + 'static>(
-        &self,
-        job: impl Fn(&mut Tx) -> Result<T> + Send + 'static,
-    ) -> Result<T> {
-        self.store.read(job).await
+    pub fn read<T, F>(&self, job: F) -> impl Future<Output = Result<T>> + use<'_, T, F>
+    where
+        T: Send + 'static,
+        F: Fn(&mut Tx) -> Result<T> + Send + 'static,
+    {
+        self.store.read(job)
     }
 
     /// Waits for one attempt to learn the costs of the stored password hashes, and returns whether they are
@@ -185,11 +188,7 @@ impl App {
     where
         F: AsyncFnOnce(&Ctx) -> Result<T>,
     {
-        let boxed = flow(&self.0).boxed_local();
-        match AssertUnwindSafe(boxed).catch_unwind().await {
-            Ok(result) => result,
-            Err(_) => Err(Fault::bug(anyhow::anyhow!("a flow panicked")).into()),
-        }
+        caught(flow(&self.0).boxed_local()).await
     }
 
     /// Calls a flow with its command, as [`Self::call`] does.
@@ -200,7 +199,7 @@ impl App {
     where
         F: AsyncFnOnce(&Ctx, C) -> Result<T>,
     {
-        self.call(async |ctx| flow(ctx, command).await).await
+        caught(flow(&self.0, command).boxed_local()).await
     }
 
     /// Returns the public keys that verify access tokens now.
@@ -223,6 +222,12 @@ impl App {
             );
         }
     }
+}
+
+/// Turns a panic of a flow into a fault.
+async fn caught<T>(flow: LocalBoxFuture<'_, Result<T>>) -> Result<T> {
+    let ended = AssertUnwindSafe(flow).catch_unwind().await;
+    ended.unwrap_or_else(|_| Err(Fault::bug(anyhow::anyhow!("a flow panicked")).into()))
 }
 
 /// Turns an error of the store or the vault into one for the operator.

@@ -9,8 +9,8 @@ use actix_web::dev::Payload;
 use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use actix_web::web::{self, BytesMut, Data};
 use actix_web::{FromRequest, HttpRequest};
-use futures_util::StreamExt;
-use futures_util::future::LocalBoxFuture;
+use futures_util::future::{LocalBoxFuture, Map};
+use futures_util::{FutureExt, StreamExt};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tokio::time::{Instant, timeout_at};
@@ -29,6 +29,12 @@ pub use flaw::{harmless_name, name};
 pub trait ErrorOf: From<Rejection> + Into<actix_web::Error> + 'static {}
 impl<E: From<Rejection> + Into<actix_web::Error> + 'static> ErrorOf for E {}
 
+/// The bytes of a body. What becomes of them depends on the operation, and is compiled for each; this is compiled once.
+type Received = LocalBoxFuture<'static, Result<BytesMut, Rejection>>;
+
+/// What the bytes of a body are read into.
+type Decoded<T, E> = Map<Received, fn(Result<BytesMut, Rejection>) -> Result<T, E>>;
+
 /// What a request can be read into.
 pub trait Input: DeserializeOwned + Validate + 'static {}
 impl<T: DeserializeOwned + Validate + 'static> Input for T {}
@@ -45,14 +51,11 @@ impl<T, E> Body<T, E> {
 
 impl<T: Input, E: ErrorOf> FromRequest for Body<T, E> {
     type Error = E;
-    type Future = LocalBoxFuture<'static, Result<Self, E>>;
+    type Future = Decoded<Self, E>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let (request, payload) = (request.clone(), payload.take());
-        Box::pin(async move {
-            said_to_be(&request, Media::Json)?;
-            let bytes = read(&request, payload).await?;
-            let value = flaw::decode(readable(&bytes)?).map_err(Rejection::from)?;
+        body(request, payload, Media::Json).map(|body| {
+            let value = flaw::decode(&body?).map_err(Rejection::from)?;
             Ok(Self(value, PhantomData))
         })
     }
@@ -70,17 +73,15 @@ impl<T, E> OptionalBody<T, E> {
 
 impl<T: Input, E: ErrorOf> FromRequest for OptionalBody<T, E> {
     type Error = E;
-    type Future = LocalBoxFuture<'static, Result<Self, E>>;
+    type Future = Decoded<Self, E>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let (request, payload) = (request.clone(), payload.take());
-        Box::pin(async move {
-            let bytes = read(&request, payload).await?;
-            if bytes.is_empty() {
+        optional_body(request, payload).map(|body| {
+            let body = body?;
+            if body.is_empty() {
                 return Ok(Self(None, PhantomData));
             }
-            said_to_be(&request, Media::Json)?;
-            let value = flaw::decode(readable(&bytes)?).map_err(Rejection::from)?;
+            let value = flaw::decode(&body).map_err(Rejection::from)?;
             Ok(Self(Some(value), PhantomData))
         })
     }
@@ -100,14 +101,11 @@ impl<T, E> Form<T, E> {
 
 impl<T: Input, E: ErrorOf> FromRequest for Form<T, E> {
     type Error = E;
-    type Future = LocalBoxFuture<'static, Result<Self, E>>;
+    type Future = Decoded<Self, E>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let (request, payload) = (request.clone(), payload.take());
-        Box::pin(async move {
-            said_to_be(&request, Media::Form)?;
-            let bytes = read(&request, payload).await?;
-            let value = flaw::decode_form(readable(&bytes)?).map_err(Rejection::from)?;
+        body(request, payload, Media::Form).map(|body| {
+            let value = flaw::decode_form(&body?).map_err(Rejection::from)?;
             Ok(Self(value, PhantomData))
         })
     }
@@ -275,9 +273,30 @@ fn said_to_be(request: &HttpRequest, wanted: Media) -> Result<(), Rejection> {
     }
 }
 
+/// Reads a body of the required media type.
+fn body(request: &HttpRequest, payload: &mut Payload, media: Media) -> Received {
+    let (request, payload) = (request.clone(), payload.take());
+    Box::pin(async move {
+        said_to_be(&request, media)?;
+        readable(read(&request, payload).await?)
+    })
+}
+
+/// Reads a JSON body. An empty one may have any media type.
+fn optional_body(request: &HttpRequest, payload: &mut Payload) -> Received {
+    let (request, payload) = (request.clone(), payload.take());
+    Box::pin(async move {
+        let body = read(&request, payload).await?;
+        if !body.is_empty() {
+            said_to_be(&request, Media::Json)?;
+        }
+        readable(body)
+    })
+}
+
 /// Returns the body, unless it is in UTF-16 or UTF-32, whatever the header says. No other text
 /// begins with their byte-order marks.
-fn readable(bytes: &[u8]) -> Result<&[u8], Rejection> {
+fn readable(bytes: BytesMut) -> Result<BytesMut, Rejection> {
     let marks: [&[u8]; 3] = [b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff"];
     if marks.iter().any(|mark| bytes.starts_with(mark)) {
         return Err(Refusal::Encoded.into());

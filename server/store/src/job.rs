@@ -7,6 +7,7 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt;
 use tokio::sync::oneshot;
 
 use super::{POOLER, RUN, Tx, is_of_a_pooler};
@@ -133,18 +134,21 @@ where
 /// # Errors
 /// Returns what the job refuses. Refuses as busy if the queue is full or slow. Returns a fault if the commit
 /// fails.
-pub(super) async fn send<T, F>(
+pub(super) fn send<T, F>(
     queue: &flume::Sender<Job>,
     acquire: Duration,
     writes: bool,
     job: F,
-) -> Result<T>
+) -> impl Future<Output = Result<T>> + use<'_, T, F>
 where
     T: Send + 'static,
     F: Fn(&mut Tx) -> Result<T> + Send + 'static,
 {
     let work = Box::new(Call { job, result: None });
-    let mut done = exchange(queue, acquire, writes, work).await?;
+    exchange(queue, acquire, writes, work).map(|done| unpacked(done?))
+}
+
+fn unpacked<T: 'static>(mut done: Done) -> Result<T> {
     let mut result: Option<Result<T>> = None;
     done.work.hand_over(&mut result);
     match (done.committed, result) {

@@ -161,12 +161,12 @@ impl Store {
     /// # Errors
     /// Returns what the job refuses. Refuses as busy if the queue is full or slow. Returns a fault
     /// if the commit fails.
-    pub async fn write<T, F>(&self, job: F) -> Result<T>
+    pub fn write<T, F>(&self, job: F) -> impl Future<Output = Result<T>> + use<'_, T, F>
     where
         T: Send + 'static,
         F: Fn(&mut Tx) -> Result<T> + Send + 'static,
     {
-        job::send(&self.writes, self.acquire, true, job).await
+        job::send(&self.writes, self.acquire, true, job)
     }
 
     /// Runs a job that only reads, outside any transaction. Each statement sees the database at its
@@ -174,12 +174,12 @@ impl Store {
     ///
     /// # Errors
     /// Fails as [`Store::write`] does.
-    pub async fn read<T, F>(&self, job: F) -> Result<T>
+    pub fn read<T, F>(&self, job: F) -> impl Future<Output = Result<T>> + use<'_, T, F>
     where
         T: Send + 'static,
         F: Fn(&mut Tx) -> Result<T> + Send + 'static,
     {
-        job::send(&self.reads, self.acquire, false, job).await
+        job::send(&self.reads, self.acquire, false, job)
     }
 
     /// Returns how the schema relates to this version's.

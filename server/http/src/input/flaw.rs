@@ -6,6 +6,7 @@ use actix_web::web;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
+use serde_json::de::SliceRead;
 use serde_json::error::Category;
 use validator::{ValidationError, ValidationErrors, ValidationErrorsKind};
 
@@ -49,6 +50,14 @@ pub(super) fn no_path() -> Refusal {
 
 /// Reads and checks a JSON object.
 pub(super) fn decode<T: Input>(bytes: &[u8]) -> Result<T, Refusal> {
+    let mut json = object(bytes)?;
+    let value: T = serde_path_to_error::deserialize(&mut json).map_err(unread)?;
+    json.end().map_err(|_| no_json())?;
+    checked(value, camel_case)
+}
+
+/// Begins to read a JSON object.
+fn object(bytes: &[u8]) -> Result<serde_json::Deserializer<SliceRead<'_>>, Refusal> {
     let bytes = without_mark(bytes);
     // serde would accept a list for a struct, with the members in order.
     if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
@@ -57,15 +66,14 @@ pub(super) fn decode<T: Input>(bytes: &[u8]) -> Result<T, Refusal> {
     if let Some(field) = nul::in_json(bytes) {
         return Err(Refusal::field(&shortened(&field), NUL));
     }
-    let mut json = serde_json::Deserializer::from_slice(bytes);
-    let value: T = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-        match error.inner().classify() {
-            Category::Data => described(error.path(), &error.inner().to_string()),
-            Category::Syntax | Category::Eof | Category::Io => no_json(),
-        }
-    })?;
-    json.end().map_err(|_| no_json())?;
-    checked(value, camel_case)
+    Ok(serde_json::Deserializer::from_slice(bytes))
+}
+
+fn unread(error: serde_path_to_error::Error<serde_json::Error>) -> Refusal {
+    match error.inner().classify() {
+        Category::Data => described(error.path(), &error.inner().to_string()),
+        Category::Syntax | Category::Eof | Category::Io => no_json(),
+    }
 }
 
 /// Returns the body without a byte-order mark at its beginning (RFC 8259 §8.1).
@@ -179,13 +187,15 @@ fn shortened(field: &str) -> String {
 fn checked<T: Input>(value: T, wire: fn(&str) -> String) -> Result<T, Refusal> {
     match value.validate() {
         Ok(()) => Ok(value),
-        Err(found) => {
-            let mut errors = Vec::new();
-            collect("", &found, wire, &mut errors);
-            errors.sort_by(|one, other| one.field.cmp(&other.field));
-            Err(Refusal::Validation { errors })
-        }
+        Err(found) => Err(invalid(&found, wire)),
     }
+}
+
+fn invalid(found: &ValidationErrors, wire: fn(&str) -> String) -> Refusal {
+    let mut errors = Vec::new();
+    collect("", found, wire, &mut errors);
+    errors.sort_by(|one, other| one.field.cmp(&other.field));
+    Refusal::Validation { errors }
 }
 
 fn collect(
