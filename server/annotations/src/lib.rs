@@ -1,24 +1,23 @@
-//! Takes the place of utoipa's annotations in a server that makes no documents: they are read, and nothing is made of them.
+//! Replaces utoipa's annotations in a build that makes no documents: these macros have the same names and produce nothing.
 //!
-//! Only `cargo xtask drift` makes documents from the code. In the server, what the annotations expand to would be a
-//! quarter of what the compiler has to do for the four APIs. A crate that is built without its feature `documents` says
-//! `extern crate countersign_annotations as utoipa;` and changes nothing else.
+//! Only `cargo xtask drift` makes documents from the code. Without its feature `documents`, a crate says
+//! `extern crate countersign_annotations as utoipa;`, and its annotations stay as they are.
 
 use proc_macro::TokenStream;
 
-/// In the place of `utoipa::ToSchema`.
+/// Replaces `utoipa::ToSchema`.
 #[proc_macro_derive(ToSchema, attributes(schema))]
 pub fn to_schema(_type: TokenStream) -> TokenStream {
     TokenStream::new()
 }
 
-/// In the place of `utoipa::IntoParams`.
+/// Replaces `utoipa::IntoParams`.
 #[proc_macro_derive(IntoParams, attributes(into_params, param))]
 pub fn into_params(_type: TokenStream) -> TokenStream {
     TokenStream::new()
 }
 
-/// In the place of `utoipa::path`.
+/// Replaces `utoipa::path`.
 #[proc_macro_attribute]
 pub fn path(_description: TokenStream, operation: TokenStream) -> TokenStream {
     operation

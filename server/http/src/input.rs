@@ -29,10 +29,10 @@ pub use flaw::{harmless_name, name};
 pub trait ErrorOf: From<Rejection> + Into<actix_web::Error> + 'static {}
 impl<E: From<Rejection> + Into<actix_web::Error> + 'static> ErrorOf for E {}
 
-/// The bytes of a body. What becomes of them depends on the operation, and is compiled for each; this is compiled once.
+/// Receives the bytes of a body. This code is compiled once, and what follows once for each operation.
 type Received = LocalBoxFuture<'static, Result<BytesMut, Rejection>>;
 
-/// What the bytes of a body are read into.
+/// Receives a body and decodes it.
 type Decoded<T, E> = Map<Received, fn(Result<BytesMut, Rejection>) -> Result<T, E>>;
 
 /// What a request can be read into.

@@ -1,4 +1,4 @@
-//! Lets an API list its operations once, for both the server that mounts them and the document that
+//! Lets an API list its operations once, for the server that mounts them and for the document that
 //! describes them.
 
 #[cfg(not(feature = "documents"))]
@@ -6,7 +6,7 @@ use actix_web::dev::HttpServiceFactory;
 use actix_web::web::ServiceConfig;
 
 #[cfg(feature = "documents")]
-pub use documents::{Described, Operation, described};
+pub use documents::{Operation, described};
 
 /// Receives the operations of an API.
 pub trait Operations {
@@ -14,7 +14,7 @@ pub trait Operations {
     fn service(&mut self, operation: impl Operation) -> &mut Self;
 }
 
-/// One operation: a handler, and in a build that makes documents, what is said of it.
+/// One operation: a handler. In a build that makes documents, it also describes itself.
 #[cfg(not(feature = "documents"))]
 pub trait Operation: HttpServiceFactory + 'static {}
 
@@ -37,15 +37,12 @@ mod documents {
 
     use super::Operations;
 
-    /// One operation: a handler, and what is said of it.
+    /// One operation: a handler that also describes itself.
     pub trait Operation: HttpServiceFactory + OpenApiFactory + 'static {}
 
     impl<T: HttpServiceFactory + OpenApiFactory + 'static> Operation for T {}
 
-    /// Collects what is said of operations.
-    pub type Described<'a> = ServiceConfig<'a>;
-
-    impl Operations for Described<'_> {
+    impl Operations for ServiceConfig<'_> {
         fn service(&mut self, operation: impl Operation) -> &mut Self {
             self.service(operation)
         }
@@ -53,7 +50,7 @@ mod documents {
 
     /// Returns the document of the listed operations. It is collected in an application of its own,
     /// so that equal names of two APIs do not clash.
-    pub fn described(listing: impl FnOnce(&mut Described<'_>)) -> OpenApi {
+    pub fn described(listing: impl FnOnce(&mut ServiceConfig<'_>)) -> OpenApi {
         let app = App::new().into_utoipa_app().configure(listing);
         let (_, document) = app.split_for_parts();
         document

@@ -82,7 +82,7 @@ const SHARED: &[(&str, &[Problem])] = &[
     ),
 ];
 
-/// What the document says of the errors of an API.
+/// Describes the errors of an API in its document.
 pub trait Described: Wording<Common: ToSchema, Flaws: PartialSchema> {
     /// Changes the schema of an error that has more fields than its extras.
     fn amend(_problem: Problem, _schema: &mut Object) {}
