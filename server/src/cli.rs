@@ -38,6 +38,9 @@ const ANSWER_MAX: u64 = 64 * 1024;
 
 /// Does what the arguments say. An error is printed as one line on standard error. The exit code is
 /// 2 for wrong arguments or settings, otherwise 1.
+///
+/// It starts a runtime, so it must not be called in one. The runtime starts here, since `main.rs` would compile every
+/// command again.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     execute(arguments.into_iter().collect())
 }

@@ -1,6 +1,6 @@
 //! Replaces utoipa's annotations in a build that makes no documents: these macros have the same names and produce nothing.
 //!
-//! Only `cargo xtask drift` makes documents from the code. Without its feature `documents`, a crate says
+//! Only `xtask` makes documents from the code. Without the feature `documents`, a crate says
 //! `extern crate countersign_annotations as utoipa;`, and its annotations stay as they are.
 
 use proc_macro::TokenStream;

@@ -91,11 +91,10 @@ impl Ctx {
     ///
     /// # Errors
     /// As [`Store::write`].
-    pub fn write<T, F>(&self, job: F) -> impl Future<Output = Result<T>> + use<'_, T, F>
-    where
-        T: Send + 'static,
-        F: Fn(&mut Tx) -> Result<T> + Send + 'static,
-    {
+    pub fn write<T: Send + 'static>(
+        &self,
+        job: impl Fn(&mut Tx) -> Result<T> + Send + 'static,
+    ) -> impl Future<Output = Result<T>> {
         self.store.write(job)
     }
 
@@ -103,11 +102,10 @@ impl Ctx {
     ///
     /// # Errors
     /// As [`Store::read`].
-    pub fn read<T, F>(&self, job: F) -> impl Future<Output = Result<T>> + use<'_, T, F>
-    where
-        T: Send + 'static,
-        F: Fn(&mut Tx) -> Result<T> + Send + 'static,
-    {
+    pub fn read<T: Send + 'static>(
+        &self,
+        job: impl Fn(&mut Tx) -> Result<T> + Send + 'static,
+    ) -> impl Future<Output = Result<T>> {
         self.store.read(job)
     }
 

@@ -29,10 +29,11 @@ pub use flaw::{harmless_name, name};
 pub trait ErrorOf: From<Rejection> + Into<actix_web::Error> + 'static {}
 impl<E: From<Rejection> + Into<actix_web::Error> + 'static> ErrorOf for E {}
 
-/// Receives the bytes of a body. This code is compiled once, and what follows once for each operation.
+/// The bytes of a body, when they have arrived. What receives them is compiled once, and what decodes them once for each
+/// type.
 type Received = LocalBoxFuture<'static, Result<BytesMut, Rejection>>;
 
-/// Receives a body and decodes it.
+/// A decoded body, when it has arrived.
 type Decoded<T, E> = Map<Received, fn(Result<BytesMut, Rejection>) -> Result<T, E>>;
 
 /// What a request can be read into.

@@ -1,7 +1,7 @@
 //! Jobs: what the database threads run, on its way there and back.
 //!
-//! Only [`Call`] knows the types of a job and of its result. Everything else is compiled once, not once for each
-//! of the hundred jobs.
+//! Only [`Call`], [`send`] and [`unpacked`] know the types of a job and of its result. Everything else is compiled once,
+//! not once for each of the hundred jobs.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -139,7 +139,7 @@ pub(super) fn send<T, F>(
     acquire: Duration,
     writes: bool,
     job: F,
-) -> impl Future<Output = Result<T>> + use<'_, T, F>
+) -> impl Future<Output = Result<T>>
 where
     T: Send + 'static,
     F: Fn(&mut Tx) -> Result<T> + Send + 'static,
@@ -148,6 +148,7 @@ where
     exchange(queue, acquire, writes, work).map(|done| unpacked(done?))
 }
 
+/// Returns the result of a job, or why it was not committed.
 fn unpacked<T: 'static>(mut done: Done) -> Result<T> {
     let mut result: Option<Result<T>> = None;
     done.work.hand_over(&mut result);

@@ -161,7 +161,7 @@ impl Store {
     /// # Errors
     /// Returns what the job refuses. Refuses as busy if the queue is full or slow. Returns a fault
     /// if the commit fails.
-    pub fn write<T, F>(&self, job: F) -> impl Future<Output = Result<T>> + use<'_, T, F>
+    pub fn write<T, F>(&self, job: F) -> impl Future<Output = Result<T>>
     where
         T: Send + 'static,
         F: Fn(&mut Tx) -> Result<T> + Send + 'static,
@@ -174,7 +174,7 @@ impl Store {
     ///
     /// # Errors
     /// Fails as [`Store::write`] does.
-    pub fn read<T, F>(&self, job: F) -> impl Future<Output = Result<T>> + use<'_, T, F>
+    pub fn read<T, F>(&self, job: F) -> impl Future<Output = Result<T>>
     where
         T: Send + 'static,
         F: Fn(&mut Tx) -> Result<T> + Send + 'static,

@@ -3,7 +3,7 @@
 
 mod account;
 #[cfg(feature = "documents")]
-mod code;
+mod document;
 mod dto;
 mod error;
 mod magic_link;
@@ -27,7 +27,7 @@ pub const DOCUMENT: Document = Document {
     strict: text!("flashback"),
     lenient: text!("lenient/flashback"),
     #[cfg(feature = "documents")]
-    code: code::code,
+    code: document::document,
     routes,
     envelope: problem::envelope::<Flashback>,
 };

@@ -3,9 +3,9 @@
 
 mod account;
 mod api_keys;
-#[cfg(feature = "documents")]
-mod code;
 mod credentials;
+#[cfg(feature = "documents")]
+mod document;
 mod dto;
 mod email_change;
 mod error;
@@ -38,7 +38,7 @@ pub const DOCUMENT: Document = Document {
     strict: text!("identity"),
     lenient: text!("lenient/identity"),
     #[cfg(feature = "documents")]
-    code: code::code,
+    code: document::document,
     routes,
     envelope: problem::envelope::<Identity>,
 };

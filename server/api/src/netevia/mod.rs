@@ -3,9 +3,9 @@
 
 mod administration;
 mod auth;
-#[cfg(feature = "documents")]
-mod code;
 mod codes;
+#[cfg(feature = "documents")]
+mod document;
 mod dto;
 mod error;
 mod settings;
@@ -24,7 +24,7 @@ pub const DOCUMENT: Document = Document {
     strict: text!("netevia"),
     lenient: text!("lenient/netevia"),
     #[cfg(feature = "documents")]
-    code: code::code,
+    code: document::document,
     routes,
     envelope: problem::envelope::<Netevia>,
 };

@@ -2,7 +2,7 @@
 //! and `/system/about` beside both.
 
 #[cfg(feature = "documents")]
-mod code;
+mod document;
 mod dto;
 mod error;
 mod mfa;
@@ -27,7 +27,7 @@ pub const DOCUMENT: Document = Document {
     strict: text!("veeam"),
     lenient: text!("lenient/veeam"),
     #[cfg(feature = "documents")]
-    code: code::code,
+    code: document::document,
     routes,
     envelope: problem::envelope::<Veeam>,
 };

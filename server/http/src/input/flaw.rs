@@ -69,6 +69,7 @@ fn object(bytes: &[u8]) -> Result<serde_json::Deserializer<SliceRead<'_>>, Refus
     Ok(serde_json::Deserializer::from_slice(bytes))
 }
 
+/// Returns the refusal of a body that serde cannot read.
 fn unread(error: serde_path_to_error::Error<serde_json::Error>) -> Refusal {
     match error.inner().classify() {
         Category::Data => described(error.path(), &error.inner().to_string()),
@@ -191,6 +192,7 @@ fn checked<T: Input>(value: T, wire: fn(&str) -> String) -> Result<T, Refusal> {
     }
 }
 
+/// Returns the refusal of a value that fails its checks.
 fn invalid(found: &ValidationErrors, wire: fn(&str) -> String) -> Refusal {
     let mut errors = Vec::new();
     collect("", found, wire, &mut errors);

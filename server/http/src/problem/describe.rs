@@ -83,7 +83,7 @@ const SHARED: &[(&str, &[Problem])] = &[
 ];
 
 /// Describes the errors of an API in its document.
-pub trait Described: Wording<Common: ToSchema, Flaws: PartialSchema> {
+pub trait DescribesErrors: Wording<Common: ToSchema, Flaws: PartialSchema> {
     /// Changes the schema of an error that has more fields than its extras.
     fn amend(_problem: Problem, _schema: &mut Object) {}
 }
@@ -132,7 +132,7 @@ fn one_of(problems: &[Problem]) -> RefOr<Schema> {
 
 /// Registers the schemas of the errors that operations name. Adds the headers that the outer
 /// middleware and `Rejection::answer` set on every answer of a status.
-pub fn describe<W: Described>(document: &mut OpenApi) {
+pub fn describe<W: DescribesErrors>(document: &mut OpenApi) {
     let mut named: BTreeSet<String> = NOWHERE
         .iter()
         .map(|problem| problem.schema_name())
@@ -234,7 +234,7 @@ fn names(answer: &Response, into: &mut BTreeSet<String>) {
 }
 
 /// Builds the schema of an error: the common fields with its code, and its extras.
-fn schema<W: Described>(problem: Problem) -> RefOr<Schema> {
+fn schema<W: DescribesErrors>(problem: Problem) -> RefOr<Schema> {
     let mut schema = object(W::Common::schema());
     let code = ObjectBuilder::new()
         .schema_type(Type::String)

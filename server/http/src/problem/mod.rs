@@ -48,14 +48,15 @@
 //! pub(super) use refuses;
 //! ```
 //!
-//! In its `mod.rs`, `DOCUMENT` has `envelope: problem::envelope::<Acme>`. In its `code.rs`, which is compiled with the
-//! feature `documents` only, `code()` calls `problem::describe::<Acme>(&mut document)`, for which `Acme` is `Described`. A handler's file says
+//! In its `mod.rs`, `DOCUMENT` has `envelope: problem::envelope::<Acme>`, and `code: document::document` under
+//! `#[cfg(feature = "documents")]`. Its `document.rs` implements `DescribesErrors` for `Acme` and calls
+//! `describe::<Acme>(&mut document)`; `netevia/document.rs` is a short example. A handler's file says
 //! `refuses!(GetThing: WITH_BODY, Validation, TokenInvalid, TokenExpired);` and names `GetThing`
 //! among its `responses(…)`.
 //!
 //! If the vendor's page documents another status or media type, set `status` or `MEDIA` in
 //! `Wording`. If it documents a further field for one code, give `Common` that field as an `Option`
-//! that is skipped when absent and `#[schema(ignore)]`d, and let `Described::amend` add it to that
+//! that is skipped when absent and `#[schema(ignore)]`d, and let `DescribesErrors::amend` add it to that
 //! code's schema.
 //!
 //! For a new code, follow "A refusal" in `server/README.md`. A `Problem` here is a row of the table in
@@ -82,7 +83,7 @@ mod flaws;
 pub use crate::model::refusal::Kind as Problem;
 pub use crate::refuses;
 #[cfg(feature = "documents")]
-pub use describe::{Described, answers, describe, grounds};
+pub use describe::{DescribesErrors, answers, describe, grounds};
 pub use flaws::{FlawList, FlawMap};
 
 /// Declares which errors an operation can answer, in the wording of its API: a ground, and the

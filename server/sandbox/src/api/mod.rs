@@ -2,9 +2,9 @@
 
 mod about;
 mod clock;
-#[cfg(feature = "documents")]
-mod code;
 mod codes;
+#[cfg(feature = "documents")]
+mod document;
 mod error;
 mod errors;
 mod fixtures;
@@ -30,7 +30,7 @@ pub const DOCUMENT: Document = Document {
     strict: countersign_api::SANDBOX[0],
     lenient: countersign_api::SANDBOX[1],
     #[cfg(feature = "documents")]
-    code: code::code,
+    code: document::document,
     routes,
     envelope: ENVELOPE,
 };

@@ -8,13 +8,13 @@ use super::error::Identity;
 use super::routes;
 use crate::http::either::require_one_of;
 use crate::http::operations::described;
-use crate::http::problem::{Described, describe};
+use crate::http::problem::{DescribesErrors, describe};
 
-impl Described for Identity {}
+impl DescribesErrors for Identity {}
 
 /// Builds the document from the mounted handlers. They are collected in an application of its own,
 /// so that schemas of other APIs with the same names stay apart.
-pub(super) fn code() -> OpenApi {
+pub(super) fn document() -> OpenApi {
     let mut document = described(|config| routes(config));
     describe::<Identity>(&mut document);
     let ways: [&[&str]; 2] = [&["token"], &["email", "code"]];

@@ -5,12 +5,12 @@ use utoipa::openapi::OpenApi;
 use super::error::Sandboxed;
 use super::routes;
 use crate::http::operations::described;
-use crate::http::problem::{Described, describe};
+use crate::http::problem::{DescribesErrors, describe};
 
-impl Described for Sandboxed {}
+impl DescribesErrors for Sandboxed {}
 
 /// What the mounted handlers say of themselves.
-pub(super) fn code() -> OpenApi {
+pub(super) fn document() -> OpenApi {
     let mut document = described(|config| routes(config));
     describe::<Sandboxed>(&mut document);
     document

@@ -7,12 +7,12 @@ use super::error::Netevia;
 use super::routes;
 use crate::http::either::require_either;
 use crate::http::operations::described;
-use crate::http::problem::{Described, describe};
+use crate::http::problem::{DescribesErrors, describe};
 
-impl Described for Netevia {}
+impl DescribesErrors for Netevia {}
 
 /// Builds the document from the mounted handlers, in an application of its own.
-pub(super) fn code() -> OpenApi {
+pub(super) fn document() -> OpenApi {
     let mut document = described(|config| routes(config));
     describe::<Netevia>(&mut document);
     require_either(

@@ -6,13 +6,13 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use super::error::Veeam;
 use super::routes;
 use crate::http::operations::described;
-use crate::http::problem::{Described, describe};
+use crate::http::problem::{DescribesErrors, describe};
 
-impl Described for Veeam {}
+impl DescribesErrors for Veeam {}
 
 /// Builds the document from the mounted handlers. They are collected in an application of its own,
 /// so that schemas of other APIs with the same names stay apart.
-pub(super) fn code() -> OpenApi {
+pub(super) fn document() -> OpenApi {
     let mut document = described(|config| routes(config));
     describe::<Veeam>(&mut document);
     let components = document.components.get_or_insert_default();

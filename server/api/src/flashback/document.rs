@@ -7,9 +7,9 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use super::error::{Flashback, INVALID_PASSWORD};
 use super::routes;
 use crate::http::operations::described;
-use crate::http::problem::{Described, Problem, describe};
+use crate::http::problem::{DescribesErrors, Problem, describe};
 
-impl Described for Flashback {
+impl DescribesErrors for Flashback {
     fn amend(problem: Problem, schema: &mut Object) {
         if problem != Problem::InvalidCredentials {
             return;
@@ -27,7 +27,7 @@ impl Described for Flashback {
 }
 
 /// Builds the document from the mounted handlers, in an application of its own.
-pub(super) fn code() -> OpenApi {
+pub(super) fn document() -> OpenApi {
     let mut document = described(|config| routes(config));
     describe::<Flashback>(&mut document);
     let components = document.components.get_or_insert_default();
