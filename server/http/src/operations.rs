@@ -6,7 +6,7 @@ use actix_web::dev::HttpServiceFactory;
 use actix_web::web::ServiceConfig;
 
 #[cfg(feature = "documents")]
-pub use documents::{Operation, described};
+pub use documents::{Operation, bearer, described};
 
 /// Receives the operations of an API.
 pub trait Operations {
@@ -32,6 +32,7 @@ mod documents {
     use actix_web::App;
     use actix_web::dev::HttpServiceFactory;
     use utoipa::openapi::OpenApi;
+    use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
     use utoipa_actix_web::service_config::ServiceConfig;
     use utoipa_actix_web::{AppExt, OpenApiFactory};
 
@@ -54,5 +55,11 @@ mod documents {
         let app = App::new().into_utoipa_app().configure(listing);
         let (_, document) = app.split_for_parts();
         document
+    }
+
+    /// Returns the security scheme of a bearer token in this format (RFC 6750).
+    pub fn bearer(format: &str) -> SecurityScheme {
+        let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer);
+        SecurityScheme::Http(scheme.bearer_format(format).build())
     }
 }

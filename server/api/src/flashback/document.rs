@@ -2,11 +2,10 @@
 
 use utoipa::openapi::OpenApi;
 use utoipa::openapi::schema::{Object, ObjectBuilder, Schema, Type};
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 
 use super::error::{Flashback, INVALID_PASSWORD};
 use super::routes;
-use crate::http::operations::described;
+use crate::http::operations::{bearer, described};
 use crate::http::problem::{DescribesErrors, Problem, describe};
 
 impl DescribesErrors for Flashback {
@@ -32,11 +31,7 @@ pub(super) fn document() -> OpenApi {
     describe::<Flashback>(&mut document);
     let components = document.components.get_or_insert_default();
     for (name, format) in [("bearerAuth", "JWT"), ("pendingAuth", "Reference")] {
-        let scheme = HttpBuilder::new()
-            .scheme(HttpAuthScheme::Bearer)
-            .bearer_format(format)
-            .build();
-        components.add_security_scheme(name, SecurityScheme::Http(scheme));
+        components.add_security_scheme(name, bearer(format));
     }
     document
 }

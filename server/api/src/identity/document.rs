@@ -1,13 +1,13 @@
 //! The document that is made from the code of this API, for `cargo xtask drift`.
 
 use utoipa::openapi::OpenApi;
-use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
 
 use super::credentials;
 use super::error::Identity;
 use super::routes;
 use crate::http::either::require_one_of;
-use crate::http::operations::described;
+use crate::http::operations::{bearer, described};
 use crate::http::problem::{DescribesErrors, describe};
 
 impl DescribesErrors for Identity {}
@@ -20,11 +20,7 @@ pub(super) fn document() -> OpenApi {
     let ways: [&[&str]; 2] = [&["token"], &["email", "code"]];
     require_one_of(&mut document, "ResetPasswordRequest", &ways);
     let components = document.components.get_or_insert_default();
-    let bearer = HttpBuilder::new()
-        .scheme(HttpAuthScheme::Bearer)
-        .bearer_format("JWT")
-        .build();
-    components.add_security_scheme("bearerAuth", SecurityScheme::Http(bearer));
+    components.add_security_scheme("bearerAuth", bearer("JWT"));
     let key = ApiKey::Header(ApiKeyValue::new(credentials::X_API_KEY));
     components.add_security_scheme("apiKeyAuth", SecurityScheme::ApiKey(key));
     document

@@ -1,12 +1,11 @@
 //! The document that is made from the code of this API, for `cargo xtask drift`.
 
 use utoipa::openapi::OpenApi;
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 
 use super::error::Netevia;
 use super::routes;
 use crate::http::either::require_either;
-use crate::http::operations::described;
+use crate::http::operations::{bearer, described};
 use crate::http::problem::{DescribesErrors, describe};
 
 impl DescribesErrors for Netevia {}
@@ -21,11 +20,7 @@ pub(super) fn document() -> OpenApi {
         &["login", "email", "userName"],
     );
     require_either(&mut document, "CompleteAuthRequest", &["code", "token"]);
-    let bearer = HttpBuilder::new()
-        .scheme(HttpAuthScheme::Bearer)
-        .bearer_format("JWT")
-        .build();
     let components = document.components.get_or_insert_default();
-    components.add_security_scheme("bearerAuth", SecurityScheme::Http(bearer));
+    components.add_security_scheme("bearerAuth", bearer("JWT"));
     document
 }

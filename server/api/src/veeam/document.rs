@@ -1,11 +1,10 @@
 //! The document that is made from the code of this API, for `cargo xtask drift`.
 
 use utoipa::openapi::OpenApi;
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 
 use super::error::Veeam;
 use super::routes;
-use crate::http::operations::described;
+use crate::http::operations::{bearer, described};
 use crate::http::problem::{DescribesErrors, describe};
 
 impl DescribesErrors for Veeam {}
@@ -16,10 +15,6 @@ pub(super) fn document() -> OpenApi {
     let mut document = described(|config| routes(config));
     describe::<Veeam>(&mut document);
     let components = document.components.get_or_insert_default();
-    let bearer = HttpBuilder::new()
-        .scheme(HttpAuthScheme::Bearer)
-        .bearer_format("JWT")
-        .build();
-    components.add_security_scheme("bearerAuth", SecurityScheme::Http(bearer));
+    components.add_security_scheme("bearerAuth", bearer("JWT"));
     document
 }
